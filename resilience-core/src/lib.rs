@@ -1,1 +1,43 @@
-//! Placeholder.
+//! Runtime-free resilience algorithms.
+//!
+//! This crate holds what a policy *decides*; `resilience-tower` holds how a decision reaches a
+//! Tower service. Nothing here starts a task, sleeps, does I/O, reads a clock, logs or counts:
+//!
+//! * **Time is an argument.** A function that may need the time takes `now`, either an
+//!   [`Instant`](std::time::Instant) or, where most calls need none, a closure that is called at most once.
+//! * **Decisions are return values.** Admission returns a permit and the transition it caused; a
+//!   report returns the transition it caused. Whoever called passes them on to an [`Observer`].
+//! * **The common path is atomics only.** A lock is taken for failures and transitions, never
+//!   while foreign code runs.
+//!
+//! | to | look at |
+//! |---|---|
+//! | say whether a call went well | [`Verdict`], [`Classify`] |
+//! | read why a call was refused | [`Rejected`], [`Refusal`], [`Error`] |
+//! | carry a deadline with a request | [`Context`], [`CarryContext`], [`Call`], [`Deadline`] |
+//! | stop calling what is broken | [`circuit_breaker`] |
+//! | keep one policy per host or tenant | [`keyed`] |
+//! | watch | [`Event`], [`Observer`], [`Outcome`] |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod circuit_breaker;
+pub mod context;
+mod deadline;
+mod error;
+mod event;
+pub mod keyed;
+mod outcome;
+mod rejected;
+pub mod striped;
+mod sync;
+mod verdict;
+
+pub use circuit_breaker::CircuitBreaker;
+pub use context::{Call, CarryContext, Context};
+pub use deadline::Deadline;
+pub use error::Error;
+pub use event::{Event, Observer};
+pub use outcome::Outcome;
+pub use rejected::{BoxError, Refusal, Rejected};
+pub use verdict::{Classify, ErrorsAreFailures, FailureKind, Verdict};

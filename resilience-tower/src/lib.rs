@@ -1,1 +1,61 @@
-//! Placeholder.
+//! Tower layers over [`resilience_core`]: one layer, one service and one named future per policy.
+//!
+//! A layer asks little of what it wraps: an error that can carry a refusal ([`Refusal`](resilience_core::Refusal)) and
+//! a request that can carry the call context ([`CarryContext`]). [`CallLayer`] at the top and [`TransportLayer`] at the
+//! bottom give any service both:
+//!
+//! ```
+//! use resilience_core::circuit_breaker::Config;
+//! use resilience_tower::{CallLayer, CircuitBreakerLayer, TimeoutLayer, TransportLayer};
+//! use std::{convert::Infallible, time::Duration};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), resilience_core::Error<Infallible>> {
+//! let service = ServiceBuilder::new()
+//!     .layer(CallLayer::new())
+//!     .layer(TimeoutLayer::total(Duration::from_secs(5)))
+//!     .layer(CircuitBreakerLayer::new(Config::new()))
+//!     .layer(TimeoutLayer::attempt(Duration::from_secs(2)))
+//!     .layer(TransportLayer::new())
+//!     .service(service_fn(|name: &str| {
+//!         let greeting = format!("hello {name}");
+//!         async move { Ok::<_, Infallible>(greeting) }
+//!     }));
+//!
+//! assert_eq!(service.oneshot("world").await?, "hello world");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Rules that every layer keeps
+//!
+//! * The error type of the wrapped service stays the error type: refusals do not nest.
+//! * The instance that was readied is the one that is called; a clone starts unready and holds nothing.
+//! * Refusals come from `call`, never from `poll_ready`, so a `Buffer` is not poisoned.
+//! * Dropping a response future frees whatever the call held.
+//! * State belongs to the layer: all services it makes share it.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod call;
+pub mod circuit_breaker;
+pub mod error;
+#[cfg(feature = "grpc")]
+#[cfg_attr(docsrs, doc(cfg(feature = "grpc")))]
+pub mod grpc;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub mod http;
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+pub mod reqwest;
+mod time;
+pub mod timeout;
+
+pub use self::{
+    call::{CallLayer, CarryContext, Transport, TransportLayer, WrapCall},
+    circuit_breaker::{CircuitBreaker, CircuitBreakerLayer},
+    error::{ErrorLayer, MapError},
+    timeout::{Timeout, TimeoutLayer},
+};

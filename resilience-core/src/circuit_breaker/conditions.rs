@@ -1,0 +1,159 @@
+//! What a closed breaker watches, and when it is too much: pure.
+
+use std::time::Duration;
+
+use super::{
+    Cause, Config,
+    window::{CountWindow, Counts, TimeWindow},
+};
+
+/// What an answered call means to the breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Report {
+    pub(super) failed: bool,
+    /// Whether a failure belongs to a run of failures: being throttled does not.
+    pub(super) in_run: bool,
+    pub(super) slow: bool,
+    /// How long the other side asked to be left alone.
+    pub(super) hint: Duration,
+}
+
+/// The windows and the run of failures.
+#[derive(Clone, Debug)]
+pub(super) struct Conditions {
+    time: Option<TimeWindow>,
+    count: Option<CountWindow>,
+    run: u32,
+}
+
+impl Conditions {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            time: config.time_window.map(|length| TimeWindow::new(nanos(length), config.buckets)),
+            count: config.count_window.map(CountWindow::new),
+            run: 0,
+        }
+    }
+
+    /// The same observations under other settings.
+    pub(super) fn reshaped(&self, config: &Config) -> Self {
+        let time = config.time_window.map(|length| match &self.time {
+            Some(time) => time.resized(nanos(length), config.buckets),
+            None => TimeWindow::new(nanos(length), config.buckets),
+        });
+        let count = config.count_window.map(|length| match &self.count {
+            Some(count) => count.resized(length),
+            None => CountWindow::new(length),
+        });
+        Self { time, count, run: self.run }
+    }
+
+    /// Adds one call.
+    pub(super) fn add(&mut self, report: Report) {
+        if let Some(time) = &mut self.time {
+            time.add(Counts::one(report.failed, report.slow));
+        }
+        if let Some(count) = &mut self.count {
+            count.push(report.failed, report.slow);
+        }
+        if !report.failed {
+            self.run = 0;
+        } else if report.in_run {
+            self.run = self.run.saturating_add(1);
+        }
+    }
+
+    /// Adds calls that were neither failures nor slow.
+    pub(super) fn add_good(&mut self, n: u64) {
+        if n == 0 {
+            return;
+        }
+        if let Some(time) = &mut self.time {
+            time.add(Counts::good(n));
+        }
+        if let Some(count) = &mut self.count {
+            count.push_good(n);
+        }
+        self.run = 0;
+    }
+
+    /// Moves the time window on to `now` and says whether a bucket has turned.
+    pub(super) fn turn(&mut self, now: u64) -> bool {
+        self.time.as_mut().is_some_and(|time| time.advance(now))
+    }
+
+    /// The first condition that is too much, and the counts of the window that says so.
+    pub(super) fn exceeded(&self, config: &Config) -> Option<(Cause, Counts)> {
+        if config.consecutive_failures.is_some_and(|limit| self.run >= limit) {
+            let shown = self.windows(config).next().map_or(Counts::default(), |(total, _)| total);
+            return Some((Cause::ConsecutiveFailures, shown));
+        }
+        self.windows(config).find_map(|(total, min_calls)| {
+            if total.calls < min_calls {
+                return None;
+            }
+            let reaches = |rate: f64, limit: Option<f64>| limit.is_some_and(|limit| rate >= limit);
+            if reaches(total.failure_rate(), config.failure_rate) {
+                return Some((Cause::FailureRate, total));
+            }
+            let slow_limit = config.slow_calls.map(|slow| slow.rate);
+            reaches(total.slow_rate(), slow_limit).then_some((Cause::SlowRate, total))
+        })
+    }
+
+    /// Whether one more good call could be the one that makes a bad rate count.
+    pub(super) fn wait_for_min_calls(&self, config: &Config) -> bool {
+        self.windows(config).any(|(total, min_calls)| !total.is_clean() && total.calls < min_calls)
+    }
+
+    /// Up to which moment calls fall into the present bucket.
+    pub(super) fn bucket_ends(&self) -> u64 {
+        self.time.as_ref().map_or(u64::MAX, TimeWindow::bucket_ends)
+    }
+
+    /// The counts of the window that is shown, at `now`: of the time window if there is one.
+    pub(super) fn shown_at(&self, now: u64) -> Counts {
+        match (&self.time, &self.count) {
+            (Some(time), _) => {
+                let mut time = time.clone();
+                time.advance(now);
+                time.total()
+            }
+            (None, Some(count)) => count.total(),
+            (None, None) => Counts::default(),
+        }
+    }
+
+    pub(super) const fn run(&self) -> u32 {
+        self.run
+    }
+
+    /// Whether nothing bad is remembered at `now`.
+    pub(super) fn are_clean(&self, now: u64) -> bool {
+        let count = self.count.as_ref().map_or(Counts::default(), CountWindow::total);
+        self.run == 0 && self.shown_at(now).is_clean() && count.is_clean()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.run = 0;
+        if let Some(time) = &mut self.time {
+            time.clear();
+        }
+        if let Some(count) = &mut self.count {
+            count.clear();
+        }
+    }
+
+    /// Each window's counts, and how many calls make them count.
+    fn windows(&self, config: &Config) -> impl Iterator<Item = (Counts, u64)> {
+        let min_calls = u64::from(config.min_calls);
+        let time = self.time.as_ref().map(|time| (time.total(), min_calls));
+        let count = self.count.as_ref().map(|count| (count.total(), min_calls.min(count.len())));
+        time.into_iter().chain(count)
+    }
+}
+
+/// Saturates after 584 years.
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,241 @@
+//! A circuit breaker: stops calling a dependency that is failing, and tries it now and then until it is well.
+//!
+//! ```text
+//!                 a rate or a run of failures
+//!                 reaches its threshold
+//!     +--------+ ------------------------------> +------+
+//! --> | Closed |                                 | Open | <-------------+
+//!     +--------+                                 +------+               |
+//!         ^                                         |                   | a probe fails, hangs,
+//!         |                                         | elapsed >= wait   | or too many are slow:
+//!         |                                         | and a call comes  | the wait doubles
+//!         |        `probes` of them succeed         v                   |
+//!         |                                     +----------+            |
+//!         +------------------------------------ | HalfOpen | -----------+
+//!           windows, run and wait start anew    +----------+
+//! ```
+//!
+//! # What it promises
+//!
+//! * A call admitted in one state and answered in another changes nothing: a permit carries the generation it was
+//!   admitted in.
+//! * A probe's slot always comes back: when it is answered, dropped, or has hung for
+//!   [`half_open_timeout`](Config::half_open_timeout). A breaker with traffic never stays half-open.
+//! * Windows slide and are exact: they equal a naive list of the calls in them.
+//! * Admission and a good answer of a closed breaker take no lock and touch no cache line that another thread
+//!   writes for each call. Failures and transitions take a short lock.
+
+mod conditions;
+mod config;
+mod permit;
+mod probing;
+mod report;
+mod shared;
+mod state;
+mod window;
+
+#[cfg(all(test, loom))]
+mod loom_tests;
+#[cfg(all(test, not(loom)))]
+mod model_tests;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use self::{shared::Shared, state::Machine};
+use crate::{FailureKind, Rejected, Verdict};
+
+pub use self::{
+    config::Config,
+    permit::{Permit, Ticket},
+    report::{Cause, Mode, Snapshot, State, Transition},
+};
+
+/// A circuit breaker: the handle to its shared state.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use resilience_core::{CircuitBreaker, FailureKind, Rejected, Verdict};
+/// use resilience_core::circuit_breaker::{Config, State};
+///
+/// let start = Instant::now();
+/// let breaker = CircuitBreaker::new(Config::new().consecutive_failures(2), start);
+///
+/// for _ in 0..2 {
+///     let (admitted, _) = breaker.try_acquire(|| start);
+///     let permit = admitted?;
+///     permit.finish(Verdict::Failure(FailureKind::Transient), None, || start);
+/// }
+///
+/// assert_eq!(breaker.snapshot(start).state, State::Open);
+/// let (refused, _) = breaker.try_acquire(|| start);
+/// assert!(matches!(refused, Err(Rejected::CircuitOpen { .. })));
+///
+/// let later = start + Duration::from_secs(2);
+/// let (probe, transition) = breaker.try_acquire(|| later);
+/// assert!(probe.is_ok());
+/// assert_eq!(transition.map(|t| t.to), Some(State::HalfOpen));
+/// # Ok::<(), Rejected>(())
+/// ```
+///
+/// # Clone
+///
+/// A clone is the same breaker.
+#[derive(Clone)]
+pub struct CircuitBreaker {
+    shared: Arc<Shared>,
+}
+
+impl CircuitBreaker {
+    /// A closed breaker.
+    ///
+    /// `now` is its beginning; what a later call gives as the time may be earlier, and then counts as this.
+    #[must_use]
+    pub fn new(config: Config, now: Instant) -> Self {
+        Self::with_seed(config, now, rand::random())
+    }
+
+    /// A closed breaker that draws the jitter of its waits from a seed: the same seed, the same waits.
+    #[must_use]
+    pub fn with_seed(config: Config, now: Instant, seed: u64) -> Self {
+        Self { shared: Arc::new(Shared::new(config, now, seed)) }
+    }
+
+    /// Asks to make a call: a permit or the refusal, and the transition that asking has caused.
+    ///
+    /// `now` is asked for the time at most once, and not at all by a closed breaker without
+    /// [slow-call detection](Config::slow_calls).
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::CircuitOpen`] while the breaker is open, or half-open with all probes out.
+    #[inline]
+    pub fn try_acquire(
+        &self,
+        now: impl FnOnce() -> Instant,
+    ) -> (Result<Permit, Rejected>, Option<Transition>) {
+        let (admitted, transition) = self.admit(now);
+        (admitted.map(|ticket| Permit::new(self.clone(), ticket)), transition)
+    }
+
+    /// [`try_acquire`](Self::try_acquire) for a caller that keeps the breaker at hand itself.
+    ///
+    /// A ticket must come back, through [`finish`](Self::finish) or [`abandon`](Self::abandon): unlike a [`Permit`] it
+    /// does not do so when it is dropped, and a lost probe occupies its slot for
+    /// [`half_open_timeout`](Config::half_open_timeout).
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::CircuitOpen`] while the breaker is open, or half-open with all probes out.
+    #[inline]
+    pub fn admit(&self, now: impl FnOnce() -> Instant) -> (Result<Ticket, Rejected>, Option<Transition>) {
+        self.shared.admit(now)
+    }
+
+    /// Reports an answer: see [`Permit::finish`].
+    #[inline]
+    #[expect(clippy::needless_pass_by_value, reason = "a ticket comes back once")]
+    pub fn finish(
+        &self,
+        ticket: Ticket,
+        verdict: Verdict,
+        retry_after: Option<Duration>,
+        now: impl FnOnce() -> Instant,
+    ) -> Option<Transition> {
+        self.shared.finish(&ticket, verdict, retry_after, now)
+    }
+
+    /// Reports that no answer will come: see [`Permit::abandon`].
+    #[expect(clippy::needless_pass_by_value, reason = "a ticket comes back once")]
+    pub fn abandon(&self, ticket: Ticket, cut: bool, now: impl FnOnce() -> Instant) -> Option<Transition> {
+        if cut {
+            return self.shared.finish(&ticket, Verdict::Failure(FailureKind::Timeout), None, now);
+        }
+        if let Some(started) = ticket.started {
+            let now = now();
+            if self.shared.is_slow(started, now) {
+                return self.shared.finish(&ticket, Verdict::Success, None, || now);
+            }
+        }
+        self.shared.give_back(&ticket);
+        None
+    }
+
+    /// The refusal that a call would meet, if it would: asks without taking a probe's slot.
+    #[inline]
+    pub fn refusal(&self, now: impl FnOnce() -> Instant) -> Option<Rejected> {
+        self.shared.refusal(now)
+    }
+
+    /// The breaker at `now`.
+    #[must_use]
+    pub fn snapshot(&self, now: Instant) -> Snapshot {
+        let now = self.shared.nanos(now);
+        self.shared.locked(|machine| machine.snapshot(now))
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        self.shared.locked(|machine| machine.config().clone())
+    }
+
+    /// Puts other settings in force and keeps the state, the run of failures, the probes and what the windows hold.
+    ///
+    /// A window that changes its length keeps the calls that are recent enough for the new one. The wait of an
+    /// open breaker stays as it was drawn. If what the windows hold is too much for the new settings, the breaker trips.
+    pub fn reconfigure(&self, config: Config, now: Instant) -> Option<Transition> {
+        let now = self.shared.nanos(now);
+        self.shared.locked(|machine| machine.reconfigure(config, now))
+    }
+
+    /// Refuses every call until told otherwise.
+    pub fn force_open(&self, now: Instant) -> Option<Transition> {
+        self.set_mode(Mode::ForcedOpen, now)
+    }
+
+    /// Admits every call until told otherwise; records, and trips on nothing.
+    pub fn force_closed(&self, now: Instant) -> Option<Transition> {
+        self.set_mode(Mode::ForcedClosed, now)
+    }
+
+    /// Admits every call until told otherwise, and records nothing.
+    pub fn disable(&self, now: Instant) -> Option<Transition> {
+        self.set_mode(Mode::Disabled, now)
+    }
+
+    /// Lets the breaker decide again.
+    ///
+    /// It goes on closed: with what was recorded meanwhile if it was forced closed, else with nothing recorded.
+    pub fn release(&self, now: Instant) -> Option<Transition> {
+        self.set_mode(Mode::Automatic, now)
+    }
+
+    /// Closes the breaker, forgets what was recorded, and lets it decide.
+    pub fn reset(&self) -> Option<Transition> {
+        self.shared.locked(Machine::reset)
+    }
+
+    /// Whether nothing tells this breaker from a new one at `now`: closed by itself, with nothing bad in memory.
+    #[must_use]
+    pub fn is_as_new(&self, now: Instant) -> bool {
+        let now = self.shared.nanos(now);
+        self.shared.locked(|machine| machine.is_as_new(now))
+    }
+
+    fn set_mode(&self, mode: Mode, now: Instant) -> Option<Transition> {
+        let now = self.shared.nanos(now);
+        self.shared.locked(|machine| machine.set_mode(mode, now))
+    }
+}
+
+impl fmt::Debug for CircuitBreaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CircuitBreaker").field("gate", &self.shared.gate()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,299 @@
+//! The call context: what our layers know about a call, and how it travels with the request.
+//!
+//! A layer finds the [`Context`] in the request through [`CarryContext`]. There are three ways for a request to
+//! carry one:
+//!
+//! * inside [`Call`], by value: free, works for every request type, and what `CallLayer` and `TransportLayer` of
+//!   `resilience-tower` put on and take off again;
+//! * in the extensions of an `http::Request` (feature `http`): needs no wrapper, and handlers can read it, but the first
+//!   layer that writes one allocates;
+//! * as a field of an application's own request type.
+//!
+//! A request that carries none still works with every layer. What it loses is what the context is for: layers
+//! do not see each other's deadlines, so a breaker inside a total timeout cannot tell a hanging
+//! dependency from a caller that went away.
+
+use std::time::{Duration, Instant};
+
+use crate::Deadline;
+
+/// What the layers of a stack know about one call.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use resilience_core::{Call, Context, Deadline};
+///
+/// let now = Instant::now();
+/// let context = Context::new()
+///     .with_deadline(Deadline::after(now, Duration::from_secs(1)))
+///     .with_attempt_timeout(Duration::from_millis(300));
+/// let call = Call::with_context("ping", context);
+/// assert_eq!(call.context().attempt(), 1);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    deadline: Option<Deadline>,
+    attempt_limit: Option<Duration>,
+    total_timeout: Option<Duration>,
+    attempt_timeout: Option<Duration>,
+    attempt: u32,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Context {
+    /// The context of a first attempt without limits.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { deadline: None, attempt_limit: None, total_timeout: None, attempt_timeout: None, attempt: 1 }
+    }
+
+    /// The moment by which the whole operation must be over, if there is one.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+
+    /// Sets a deadline, unless an earlier one is there: a deadline only ever comes nearer.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Deadline) -> Self {
+        self.tighten(deadline);
+        self
+    }
+
+    /// Brings the deadline nearer, if `deadline` is earlier than what is there.
+    pub fn tighten(&mut self, deadline: Deadline) {
+        self.deadline = Some(self.deadline.map_or(deadline, |there| there.min(deadline)));
+    }
+
+    /// The total time for this one operation, in place of what the total timeout layer says.
+    #[must_use]
+    pub const fn total_timeout(&self) -> Option<Duration> {
+        self.total_timeout
+    }
+
+    /// Gives this one operation `limit` in all, in place of what the total timeout layer says.
+    ///
+    /// It may be longer or shorter; a [deadline](Self::deadline) that is already set still binds.
+    #[must_use]
+    pub const fn with_total_timeout(mut self, limit: Duration) -> Self {
+        self.total_timeout = Some(limit);
+        self
+    }
+
+    /// The time for one attempt of this operation, in place of what attempt timeout layers say.
+    #[must_use]
+    pub const fn attempt_timeout(&self) -> Option<Duration> {
+        self.attempt_timeout
+    }
+
+    /// Gives each attempt of this operation `limit`, in place of what attempt timeout layers say.
+    ///
+    /// It may be longer or shorter; the [deadline](Self::deadline) still binds.
+    #[must_use]
+    pub const fn with_attempt_timeout(mut self, limit: Duration) -> Self {
+        self.attempt_timeout = Some(limit);
+        self
+    }
+
+    /// The number of this attempt; the first is 1.
+    #[must_use]
+    pub const fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Sets the number of this attempt. For layers that make attempts.
+    pub const fn set_attempt(&mut self, attempt: u32) {
+        self.attempt = attempt;
+    }
+
+    /// Notes that a layer further out gives what is inside `limit`, counted from when it is first found pending.
+    ///
+    /// The shortest one stays. A duration and not a moment, because an attempt timeout reads no clock before
+    /// it has to.
+    pub fn limit_attempt(&mut self, limit: Duration) {
+        self.attempt_limit = Some(self.attempt_limit.map_or(limit, |there| there.min(limit)));
+    }
+
+    /// The shortest attempt limit set further out, counted from when the attempt is first found pending.
+    #[must_use]
+    pub const fn attempt_limit(&self) -> Option<Duration> {
+        self.attempt_limit
+    }
+
+    /// Turns the attempt limit into a deadline, counted from `since`.
+    ///
+    /// For a layer that has kept the call waiting since then (a queue, a backoff) and now passes it on: inside of
+    /// it the call starts late, and a limit counted from there would end after the cut.
+    pub fn settle(&mut self, since: Instant) {
+        if let Some(limit) = self.attempt_limit.take() {
+            self.tighten(Deadline::after(since, limit));
+        }
+    }
+}
+
+/// A request that can carry a [`Context`].
+///
+/// All methods have defaults that carry none, so that a type of your own needs one line, and four to carry one:
+///
+/// ```
+/// use resilience_core::{CarryContext, Context};
+///
+/// struct Ping;
+/// impl CarryContext for Ping {}
+///
+/// struct GetUser {
+///     id: u64,
+///     context: Context,
+/// }
+/// impl CarryContext for GetUser {
+///     fn context(&self) -> Option<&Context> {
+///         Some(&self.context)
+///     }
+///     fn context_mut(&mut self) -> Option<&mut Context> {
+///         Some(&mut self.context)
+///     }
+/// }
+///
+/// assert!(Ping.context().is_none());
+/// assert_eq!(GetUser { id: 7, context: Context::new() }.context().map(Context::attempt), Some(1));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not known to carry a call context",
+    label = "requests of this type do not implement `CarryContext`",
+    note = "put `resilience_tower::CallLayer` outermost and `TransportLayer` innermost, which wrap each request in a `Call`; or write `impl CarryContext for {Self} {{}}` for a request type of your own"
+)]
+pub trait CarryContext {
+    /// The context, if there is one.
+    fn context(&self) -> Option<&Context> {
+        None
+    }
+
+    /// The context to write to, made if there is none yet; `None` if this request cannot carry one.
+    fn context_mut(&mut self) -> Option<&mut Context> {
+        None
+    }
+}
+
+/// A request and its context, side by side and by value.
+///
+/// ```
+/// use std::time::Duration;
+/// use resilience_core::{Call, CarryContext, Context};
+///
+/// let call = Call::with_context("slow report", Context::new().with_attempt_timeout(Duration::from_secs(60)));
+/// assert_eq!(*call.request(), "slow report");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call<R> {
+    request: R,
+    context: Context,
+}
+
+impl<R> Call<R> {
+    /// Wraps `request` with a fresh context.
+    pub const fn new(request: R) -> Self {
+        Self::with_context(request, Context::new())
+    }
+
+    /// Wraps `request` with the given context.
+    pub const fn with_context(request: R, context: Context) -> Self {
+        Self { request, context }
+    }
+
+    /// The request.
+    pub const fn request(&self) -> &R {
+        &self.request
+    }
+
+    /// The request, to change it.
+    pub const fn request_mut(&mut self) -> &mut R {
+        &mut self.request
+    }
+
+    /// The context.
+    pub const fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Takes both apart.
+    pub fn into_parts(self) -> (R, Context) {
+        (self.request, self.context)
+    }
+}
+
+impl<R> CarryContext for Call<R> {
+    #[inline]
+    fn context(&self) -> Option<&Context> {
+        Some(&self.context)
+    }
+
+    #[inline]
+    fn context_mut(&mut self) -> Option<&mut Context> {
+        Some(&mut self.context)
+    }
+}
+
+/// In the extensions; writing the first one allocates.
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+impl<B> CarryContext for http::Request<B> {
+    fn context(&self) -> Option<&Context> {
+        self.extensions().get()
+    }
+
+    fn context_mut(&mut self) -> Option<&mut Context> {
+        Some(self.extensions_mut().get_or_insert_default())
+    }
+}
+
+macro_rules! carry_none {
+    ($($plain:ty),+) => {
+        $(impl CarryContext for $plain {})+
+    };
+}
+
+carry_none!((), bool, char, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize);
+carry_none!(f32, f64, &'static str, String, Vec<u8>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a starting point for the test")]
+    fn a_deadline_only_comes_nearer() {
+        let t0 = Instant::now();
+        let (near, far) = (Deadline::after(t0, SECOND), Deadline::after(t0, 9 * SECOND));
+        assert_eq!(Context::new().with_deadline(near).with_deadline(far).deadline(), Some(near));
+        assert_eq!(Context::new().with_deadline(far).with_deadline(near).deadline(), Some(near));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a starting point for the test")]
+    fn settling_counts_the_attempt_limit_from_when_the_wait_began() {
+        let t0 = Instant::now();
+        let mut context = Context::new();
+        context.limit_attempt(3 * SECOND);
+        context.limit_attempt(2 * SECOND);
+        context.limit_attempt(5 * SECOND);
+        context.settle(t0);
+        assert_eq!(context.deadline(), Some(Deadline::after(t0, 2 * SECOND)));
+        assert_eq!(context.attempt_limit(), None);
+    }
+
+    #[test]
+    #[cfg(feature = "http")]
+    fn an_http_request_carries_it_in_its_extensions() {
+        let mut request = http::Request::new(());
+        assert_eq!(request.context(), None);
+        request.context_mut().unwrap().set_attempt(2);
+        assert_eq!(request.extensions().get::<Context>().map(Context::attempt), Some(2));
+    }
+}

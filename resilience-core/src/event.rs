@@ -1,0 +1,110 @@
+//! What policies tell whoever listens.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::circuit_breaker::Transition;
+
+/// Something a policy did that is worth counting or logging.
+///
+/// Flat and `Copy`; holds no request data. Layers build one only where something happened: a successful call
+/// through a closed breaker makes none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// An attempt was cut at its limit.
+    AttemptTimedOut {
+        /// The limit in force.
+        limit: Duration,
+        /// Time since the attempt was first found pending.
+        elapsed: Duration,
+    },
+    /// The total time of an operation was over.
+    DeadlineExceeded {
+        /// The total time given.
+        limit: Duration,
+        /// Time since the operation started.
+        elapsed: Duration,
+    },
+    /// A circuit breaker changed its state.
+    CircuitBreakerTransition(Transition),
+    /// A circuit breaker refused a call.
+    CircuitBreakerRejected {
+        /// Time until the next probe, `None` while forced open.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// Receives the [`Event`]s of a layer.
+///
+/// Called on the path of the call, outside of every lock of ours: it must be quick, must not block and must not
+/// panic. `()` observes nothing and costs nothing; `(A, B)` tells both; an `Arc` of an observer is one.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use std::time::Duration;
+/// use resilience_core::{Event, Observer};
+///
+/// #[derive(Debug, Default)]
+/// struct Timeouts(AtomicU64);
+///
+/// impl Observer for Timeouts {
+///     fn observe(&self, event: &Event) {
+///         if matches!(event, Event::AttemptTimedOut { .. }) {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+///
+/// let timeouts = Timeouts::default();
+/// timeouts.observe(&Event::AttemptTimedOut { limit: Duration::ZERO, elapsed: Duration::ZERO });
+/// assert_eq!(timeouts.0.load(Ordering::Relaxed), 1);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an observer of resilience events",
+    note = "implement `Observer` for it, or use `()` to observe nothing"
+)]
+pub trait Observer {
+    /// Takes note of `event`.
+    fn observe(&self, event: &Event);
+}
+
+impl Observer for () {
+    #[inline]
+    fn observe(&self, _event: &Event) {}
+}
+
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn observe(&self, event: &Event) {
+        self.0.observe(event);
+        self.1.observe(event);
+    }
+}
+
+impl<O: Observer + ?Sized> Observer for Arc<O> {
+    fn observe(&self, event: &Event) {
+        self.as_ref().observe(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(Cell<u32>);
+
+    impl Observer for Count {
+        fn observe(&self, _event: &Event) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    #[test]
+    fn a_pair_tells_both() {
+        let pair = (Count::default(), (Count::default(), ()));
+        pair.observe(&Event::CircuitBreakerRejected { retry_after: None });
+        assert_eq!((pair.0.0.get(), pair.1.0.0.get()), (1, 1));
+    }
+}

@@ -1,0 +1,98 @@
+//! How a whole operation ended, as metrics count it.
+
+use crate::{FailureKind, Refusal, Verdict};
+
+/// The end of an operation: what a caller saw, retries and refusals included.
+///
+/// These are the values of the `outcome` label. Each refusal has its own, so that a breaker's doing is never
+/// mistaken for the dependency's.
+///
+/// ```
+/// use resilience_core::{Classify, Error, ErrorsAreFailures, Outcome, Rejected};
+///
+/// let result: Result<(), Error<&str>> = Err(Rejected::CircuitOpen { retry_after: None }.into());
+/// assert_eq!(Outcome::of(&ErrorsAreFailures, result.as_ref()), Outcome::CircuitOpen);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Outcome {
+    /// A good answer.
+    Success,
+    /// The caller's own fault ([`FailureKind::Permanent`]); no error of the service.
+    ClientError,
+    /// A failure of the dependency.
+    Failure,
+    /// An attempt timeout or the deadline.
+    Timeout,
+    /// Refused by a circuit breaker.
+    CircuitOpen,
+    /// The caller went away before the end; not an error.
+    Cancelled,
+}
+
+impl Outcome {
+    /// All outcomes, in the order of their discriminants.
+    pub const ALL: [Self; 6] =
+        [Self::Success, Self::ClientError, Self::Failure, Self::Timeout, Self::CircuitOpen, Self::Cancelled];
+
+    /// The value of the `outcome` label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::ClientError => "client_error",
+            Self::Failure => "failure",
+            Self::Timeout => "timeout",
+            Self::CircuitOpen => "circuit_open",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The outcome of an operation that ended with `result`.
+    ///
+    /// A refusal speaks for itself; anything else is what `classify` says. An ignored result counts as
+    /// [`Outcome::Cancelled`]: somebody gave up, and nothing is known.
+    pub fn of<C, Res, Err>(classify: &C, result: Result<&Res, &Err>) -> Self
+    where
+        C: crate::Classify<Res, Err>,
+        Err: Refusal,
+    {
+        if let Some(rejected) = result.err().and_then(Refusal::rejected) {
+            return rejected.outcome();
+        }
+        match classify.classify(result) {
+            Verdict::Success => Self::Success,
+            Verdict::Failure(FailureKind::Permanent) => Self::ClientError,
+            Verdict::Failure(FailureKind::Timeout) => Self::Timeout,
+            Verdict::Failure(_) => Self::Failure,
+            Verdict::Ignored => Self::Cancelled,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+
+    #[test]
+    fn all_is_in_the_order_of_the_discriminants() {
+        for (index, outcome) in Outcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome as usize, index);
+        }
+    }
+
+    #[test]
+    fn every_verdict_has_an_outcome() {
+        let of = |verdict: Verdict| {
+            let classify = move |_: Result<&(), &Error<()>>| verdict;
+            Outcome::of(&classify, Err(&Error::Inner(())))
+        };
+        assert_eq!(of(Verdict::Success), Outcome::Success);
+        assert_eq!(of(Verdict::Ignored), Outcome::Cancelled);
+        assert_eq!(of(Verdict::Failure(FailureKind::Permanent)), Outcome::ClientError);
+        assert_eq!(of(Verdict::Failure(FailureKind::Timeout)), Outcome::Timeout);
+        assert_eq!(of(Verdict::Failure(FailureKind::Fault)), Outcome::Failure);
+    }
+}

@@ -1,0 +1,201 @@
+//! Every way in which a policy can refuse a call, and how an error type carries a refusal.
+
+use std::{error, fmt, time::Duration};
+
+use crate::{FailureKind, Outcome, Verdict};
+
+/// A call that a policy refused or cut short, with the facts.
+///
+/// It is flat and `Copy`: the layers of a stack pass it through unchanged, so matching on it works at any
+/// depth. New policies add variants, so a `match` needs a `_` arm.
+///
+/// ```
+/// use std::time::Duration;
+/// use resilience_core::Rejected;
+///
+/// let rejected = Rejected::CircuitOpen { retry_after: Some(Duration::from_millis(800)) };
+/// assert_eq!(rejected.retry_after(), Some(Duration::from_millis(800)));
+/// assert_eq!(rejected.to_string(), "circuit breaker is open, next probe in 800ms");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Rejected {
+    /// The circuit breaker does not let calls through; the dependency was not called.
+    CircuitOpen {
+        /// Time until the next call may be admitted as a probe; `None` while forced open by hand.
+        retry_after: Option<Duration>,
+    },
+    /// One attempt took longer than its limit and was dropped.
+    AttemptTimeout {
+        /// The limit that was in force.
+        limit: Duration,
+        /// The time that had passed since the attempt was first found pending.
+        elapsed: Duration,
+    },
+    /// The total time for the operation is over: the call was dropped, or never started.
+    DeadlineExceeded {
+        /// The total time that the operation was given.
+        limit: Duration,
+        /// The time that had passed since the operation started.
+        elapsed: Duration,
+    },
+}
+
+impl Rejected {
+    /// When a caller may sensibly try again: the earliest moment at which the same call could be admitted.
+    ///
+    /// `None` if the policy cannot know. `Some(Duration::ZERO)` means at once.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match *self {
+            Self::CircuitOpen { retry_after } => retry_after,
+            Self::AttemptTimeout { .. } | Self::DeadlineExceeded { .. } => None,
+        }
+    }
+
+    /// What a policy further out makes of this refusal.
+    ///
+    /// A timeout is a failure of the dependency; any other refusal says nothing about it.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        match self {
+            Self::AttemptTimeout { .. } | Self::DeadlineExceeded { .. } => {
+                Verdict::Failure(FailureKind::Timeout)
+            }
+            Self::CircuitOpen { .. } => Verdict::Ignored,
+        }
+    }
+
+    /// The outcome of an operation that ended with this refusal.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::AttemptTimeout { .. } | Self::DeadlineExceeded { .. } => Outcome::Timeout,
+            Self::CircuitOpen { .. } => Outcome::CircuitOpen,
+        }
+    }
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::CircuitOpen { retry_after: Some(wait) } => {
+                write!(f, "circuit breaker is open, next probe in {wait:?}")
+            }
+            Self::CircuitOpen { retry_after: None } => f.write_str("circuit breaker is forced open"),
+            Self::AttemptTimeout { limit, elapsed } => {
+                write!(f, "attempt timed out after {elapsed:?}, its limit is {limit:?}")
+            }
+            Self::DeadlineExceeded { limit, elapsed } => {
+                write!(f, "deadline exceeded after {elapsed:?}, the total limit is {limit:?}")
+            }
+        }
+    }
+}
+
+impl error::Error for Rejected {}
+
+/// The usual boxed error: `Box<dyn Error + Send + Sync>`.
+pub type BoxError = Box<dyn error::Error + Send + Sync>;
+
+/// An error type that can carry a [`Rejected`] and show it again.
+///
+/// Every layer asks this of the error of the service it wraps and keeps that error type: errors do not nest.
+/// Implemented for [`BoxError`] and [`Error<E>`](crate::Error); for an application's own error it is two small functions:
+///
+/// ```
+/// use resilience_core::{Refusal, Rejected};
+///
+/// #[derive(Debug)]
+/// enum AppError {
+///     Refused(Rejected),
+///     Io(std::io::Error),
+/// }
+///
+/// impl From<Rejected> for AppError {
+///     fn from(rejected: Rejected) -> Self {
+///         Self::Refused(rejected)
+///     }
+/// }
+///
+/// impl Refusal for AppError {
+///     fn rejected(&self) -> Option<&Rejected> {
+///         match self {
+///             Self::Refused(rejected) => Some(rejected),
+///             Self::Io(_) => None,
+///         }
+///     }
+/// }
+///
+/// let error = AppError::from(Rejected::CircuitOpen { retry_after: None });
+/// assert!(error.rejected().is_some());
+/// assert!(AppError::Io(std::io::ErrorKind::Other.into()).rejected().is_none());
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot carry a refusal of a resilience layer",
+    label = "the wrapped service's error must implement `Refusal`",
+    note = "put `resilience_tower::ErrorLayer` (or `TransportLayer`) directly around the innermost service to turn its error `E` into `Error<E>`, or implement `From<Rejected>` and `Refusal` for your own error type"
+)]
+pub trait Refusal: From<Rejected> {
+    /// The refusal in this error, if it is one.
+    fn rejected(&self) -> Option<&Rejected>;
+}
+
+impl Refusal for BoxError {
+    /// Looks at the error and then along its sources.
+    fn rejected(&self) -> Option<&Rejected> {
+        let mut next: Option<&(dyn error::Error + 'static)> = Some(self.as_ref());
+        while let Some(error) = next {
+            if let Some(rejected) = error.downcast_ref() {
+                return Some(rejected);
+            }
+            next = error.source();
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+
+    #[test]
+    fn a_boxed_refusal_is_found_along_the_sources() {
+        let direct = BoxError::from(Rejected::CircuitOpen { retry_after: None });
+        assert!(direct.rejected().is_some());
+
+        let nested: BoxError =
+            Box::new(Error::<std::io::Error>::from(Rejected::CircuitOpen { retry_after: None }));
+        assert!(nested.rejected().is_some());
+
+        let foreign: BoxError = "down".into();
+        assert!(foreign.rejected().is_none());
+    }
+
+    #[test]
+    fn texts_say_which_limit_fired_and_after_how_long() {
+        let (limit, elapsed) = (Duration::from_secs(2), Duration::from_millis(2001));
+        assert_eq!(
+            Rejected::AttemptTimeout { limit, elapsed }.to_string(),
+            "attempt timed out after 2.001s, its limit is 2s"
+        );
+        assert_eq!(
+            Rejected::DeadlineExceeded { limit, elapsed }.to_string(),
+            "deadline exceeded after 2.001s, the total limit is 2s"
+        );
+    }
+
+    #[test]
+    fn a_refusal_says_nothing_about_the_dependency_but_a_timeout_does() {
+        let zero = Duration::ZERO;
+        assert_eq!(Rejected::CircuitOpen { retry_after: None }.verdict(), Verdict::Ignored);
+        for timeout in [
+            Rejected::AttemptTimeout { limit: zero, elapsed: zero },
+            Rejected::DeadlineExceeded { limit: zero, elapsed: zero },
+        ] {
+            assert_eq!(timeout.verdict(), Verdict::Failure(FailureKind::Timeout));
+            assert_eq!(timeout.outcome(), Outcome::Timeout);
+        }
+    }
+}

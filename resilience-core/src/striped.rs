@@ -1,0 +1,151 @@
+//! State that every thread writes, spread over several cache lines so that threads do not wait for each other.
+//!
+//! One word that two threads both increment makes two threads slower than one: the line moves back and forth
+//! between cores. A [`StripedArc`] gives each thread a reference count of its own, and the circuit breaker
+//! keeps a tally of successes per stripe.
+
+use std::{fmt, ops::Deref, sync::Arc};
+
+/// How many stripes there are. A power of two; threads beyond it share.
+///
+/// Eight keeps a breaker near one KiB and two busy threads apart on the machines that services run on.
+#[cfg(not(loom))]
+pub const STRIPES: usize = 8;
+
+/// One, so that every access of a model meets every other.
+#[cfg(loom)]
+pub const STRIPES: usize = 1;
+
+/// The stripe of the calling thread: threads take turns in the order in which they first ask.
+#[cfg(not(loom))]
+#[inline]
+#[must_use]
+pub fn stripe() -> usize {
+    use std::{
+        cell::Cell,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    const UNSET: usize = usize::MAX;
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static STRIPE: Cell<usize> = const { Cell::new(UNSET) });
+
+    // While a thread is being torn down its thread-locals may be gone; any stripe is right.
+    STRIPE
+        .try_with(|stripe| {
+            if stripe.get() == UNSET {
+                // Relaxed: only the uniqueness of each number matters.
+                stripe.set(NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES);
+            }
+            stripe.get()
+        })
+        .unwrap_or(0)
+}
+
+/// The stripe of the calling thread.
+#[cfg(loom)]
+#[must_use]
+pub fn stripe() -> usize {
+    0
+}
+
+/// A value on cache lines of its own: 128 bytes, because processors fetch lines in pairs.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Padded<T>(pub(crate) T);
+
+/// An `Arc` whose reference count is striped: cloning it for each call does not make threads contend.
+///
+/// ```
+/// use resilience_core::striped::StripedArc;
+///
+/// let shared = StripedArc::new(String::from("state of a layer"));
+/// let lease = shared.lease();
+/// drop(shared);
+/// assert_eq!(&**lease, "state of a layer");
+/// ```
+///
+/// # Clone
+///
+/// A clone shares the value. Cloning costs what cloning an `Arc` costs; [`lease`](Self::lease) is for each call.
+pub struct StripedArc<T> {
+    stripes: Arc<[Arc<Padded<Arc<T>>>; STRIPES]>,
+}
+
+impl<T> StripedArc<T> {
+    /// Puts `value` behind one reference count per stripe.
+    pub fn new(value: T) -> Self {
+        let value = Arc::new(value);
+        Self { stripes: Arc::new(std::array::from_fn(|_| Arc::new(Padded(Arc::clone(&value))))) }
+    }
+
+    /// An owned reference, counted on the calling thread's stripe.
+    #[inline]
+    #[must_use]
+    pub fn lease(&self) -> Lease<T> {
+        Lease(Arc::clone(&self.stripes[stripe()]))
+    }
+}
+
+impl<T> Clone for StripedArc<T> {
+    fn clone(&self) -> Self {
+        Self { stripes: Arc::clone(&self.stripes) }
+    }
+}
+
+impl<T> Deref for StripedArc<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.stripes[0].0
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for StripedArc<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StripedArc").field(&**self).finish()
+    }
+}
+
+/// An owned reference to the value of a [`StripedArc`], for the length of a call.
+pub struct Lease<T>(Arc<Padded<Arc<T>>>);
+
+impl<T> Deref for Lease<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.0.0
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Lease<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lease").field(&**self).finish()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbouring_threads_get_different_stripes() {
+        let here = stripe();
+        assert_eq!(here, stripe(), "a thread keeps its stripe");
+        let there: Vec<usize> = (0..STRIPES).map(|_| std::thread::spawn(stripe).join().unwrap()).collect();
+        assert!(there.iter().any(|&stripe| stripe != here));
+    }
+
+    #[test]
+    fn the_value_lives_as_long_as_a_lease() {
+        let value = Arc::new(());
+        let shared = StripedArc::new(Arc::clone(&value));
+        let lease = shared.lease();
+        drop(shared);
+        assert_eq!(Arc::strong_count(&value), 2);
+        drop(lease);
+        assert_eq!(Arc::strong_count(&value), 1);
+    }
+}

@@ -1,0 +1,116 @@
+//! What an attempt's result means: one classification for every policy and every metric.
+
+use std::time::Duration;
+
+/// What one attempt came to.
+///
+/// Breaker, retry, budget and metrics read the same verdict, so a result never counts as a failure
+/// for one of them and as a success for another by accident.
+///
+/// ```
+/// use resilience_core::{FailureKind, Verdict};
+///
+/// assert!(Verdict::Failure(FailureKind::Timeout).is_failure());
+/// assert!(!Verdict::Ignored.is_failure());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// The dependency did what it was asked.
+    Success,
+    /// The attempt failed, in the given way.
+    Failure(FailureKind),
+    /// Says nothing about the dependency: counted nowhere, and a probe slot it held is given back.
+    Ignored,
+}
+
+impl Verdict {
+    /// Whether this is a failure of any kind, [`FailureKind::Permanent`] included.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Failure(_))
+    }
+}
+
+/// How an attempt failed.
+///
+/// The kinds differ in what may be done about them: see each variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// Likely gone on the next try: a reset connection, HTTP 408, 500, 502, 504, gRPC `UNAVAILABLE`.
+    Transient,
+    /// A defect on the other side: gRPC `INTERNAL`, `UNKNOWN`, or a panic further in. A failure of the
+    /// dependency, worth a retry.
+    Fault,
+    /// The dependency asked this caller to slow down: HTTP 429, gRPC `RESOURCE_EXHAUSTED`.
+    Throttled,
+    /// The dependency is short of capacity for everybody: HTTP 503.
+    PeerOverloaded,
+    /// No answer in time.
+    Timeout,
+    /// The request itself was refused: most of HTTP 4xx. The dependency is well; asking again is useless.
+    Permanent,
+}
+
+/// Turns the result of an attempt into a [`Verdict`].
+///
+/// Pure and cheap: it may be asked more than once about the same result. A closure
+/// `Fn(Result<&Res, &Err>) -> Verdict` is a classifier. Layers do not ask it about refusals of our own policies
+/// (see [`Rejected::verdict`](crate::Rejected::verdict)).
+///
+/// ```
+/// use resilience_core::{Classify, FailureKind, Verdict};
+///
+/// let even_is_good = |result: Result<&u32, &String>| match result {
+///     Ok(n) if n % 2 == 0 => Verdict::Success,
+///     Ok(_) => Verdict::Failure(FailureKind::Permanent),
+///     Err(_) => Verdict::Failure(FailureKind::Transient),
+/// };
+/// assert_eq!(even_is_good.classify(Ok(&4)), Verdict::Success);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not classify `Result<{Res}, {Err}>`",
+    label = "not a classifier of this service's results",
+    note = "a classifier is a type that implements `Classify<{Res}, {Err}>`, or a closure `Fn(Result<&{Res}, &{Err}>) -> Verdict`"
+)]
+pub trait Classify<Res, Err> {
+    /// Says what `result` came to.
+    fn classify(&self, result: Result<&Res, &Err>) -> Verdict;
+
+    /// How long the other side asked to be left alone, where it did. `None` by default.
+    fn retry_after(&self, result: Result<&Res, &Err>) -> Option<Duration> {
+        let _ = result;
+        None
+    }
+}
+
+impl<F, Res, Err> Classify<Res, Err> for F
+where
+    F: Fn(Result<&Res, &Err>) -> Verdict,
+{
+    fn classify(&self, result: Result<&Res, &Err>) -> Verdict {
+        self(result)
+    }
+}
+
+/// Every `Ok` is a success, every `Err` a [transient](FailureKind::Transient) failure.
+///
+/// The default of every layer: right for services whose errors are errors. An HTTP client needs more,
+/// because a 500 is an `Ok` there.
+///
+/// ```
+/// use resilience_core::{Classify, ErrorsAreFailures, FailureKind, Verdict};
+///
+/// let result: Result<&(), &&str> = Err(&"down");
+/// assert_eq!(ErrorsAreFailures.classify(result), Verdict::Failure(FailureKind::Transient));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ErrorsAreFailures;
+
+impl<Res, Err> Classify<Res, Err> for ErrorsAreFailures {
+    fn classify(&self, result: Result<&Res, &Err>) -> Verdict {
+        match result {
+            Ok(_) => Verdict::Success,
+            Err(_) => Verdict::Failure(FailureKind::Transient),
+        }
+    }
+}

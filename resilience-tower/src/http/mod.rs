@@ -1,0 +1,11 @@
+//! HTTP: what a status means, and what a refusal looks like as a response.
+
+mod classify;
+mod respond;
+
+pub use self::{
+    classify::ClassifyStatus,
+    respond::{Respond, RespondFuture, RespondLayer, response},
+};
+
+pub(crate) use self::classify::{retry_after, verdict};

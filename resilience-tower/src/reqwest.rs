@@ -1,0 +1,82 @@
+//! `reqwest`: what its responses and errors mean.
+//!
+//! A `reqwest::Client` is a Tower service, so it goes under a stack as it is: see the [crate's example](crate).
+
+use std::time::Duration;
+
+use reqwest::Response;
+use resilience_core::{Classify, Error, FailureKind, Verdict};
+
+use crate::http;
+
+/// Judges what a `reqwest::Client` returns, bare or under [`Error`].
+///
+/// Responses are judged by their status, as [`ClassifyStatus`](crate::http::ClassifyStatus) does. Of the errors,
+/// reqwest's own timeout is a `Timeout`, a request that could not be built and a redirect that leads nowhere are
+/// `Permanent`, and all others `Transient`.
+///
+/// ```
+/// use std::time::Duration;
+/// use resilience_core::circuit_breaker::Config;
+/// use resilience_tower::{CallLayer, CircuitBreakerLayer, TimeoutLayer, TransportLayer};
+/// use resilience_tower::reqwest::ClassifyReqwest;
+/// use tower::{Service, ServiceBuilder, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), resilience_core::BoxError> {
+/// let mut client = ServiceBuilder::new()
+///     .layer(CallLayer::new())
+///     .layer(TimeoutLayer::total(Duration::from_secs(5)))
+///     .layer(CircuitBreakerLayer::new(Config::new()).classify(ClassifyReqwest))
+///     .layer(TimeoutLayer::attempt(Duration::from_secs(2)))
+///     .layer(TransportLayer::new())
+///     .service(reqwest::Client::new());
+///
+/// let request = reqwest::Request::new(reqwest::Method::GET, "http://127.0.0.1:1/".parse()?);
+/// assert!(client.ready().await?.call(request).await.is_err());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClassifyReqwest;
+
+impl Classify<Response, reqwest::Error> for ClassifyReqwest {
+    fn classify(&self, result: Result<&Response, &reqwest::Error>) -> Verdict {
+        match result {
+            Ok(response) => http::verdict(response.status()),
+            Err(error) => verdict(error),
+        }
+    }
+
+    fn retry_after(&self, result: Result<&Response, &reqwest::Error>) -> Option<Duration> {
+        http::retry_after(result.ok()?.headers())
+    }
+}
+
+/// A refusal has its own verdict, and is ignored here.
+impl Classify<Response, Error<reqwest::Error>> for ClassifyReqwest {
+    fn classify(&self, result: Result<&Response, &Error<reqwest::Error>>) -> Verdict {
+        match result {
+            Ok(response) => self.classify(Ok::<_, &reqwest::Error>(response)),
+            Err(Error::Inner(error)) => verdict(error),
+            Err(Error::Rejected(rejected)) => rejected.verdict(),
+        }
+    }
+
+    fn retry_after(&self, result: Result<&Response, &Error<reqwest::Error>>) -> Option<Duration> {
+        http::retry_after(result.ok()?.headers())
+    }
+}
+
+fn verdict(error: &reqwest::Error) -> Verdict {
+    if let Some(status) = error.status() {
+        return http::verdict(status);
+    }
+    Verdict::Failure(if error.is_timeout() {
+        FailureKind::Timeout
+    } else if error.is_builder() || error.is_redirect() {
+        FailureKind::Permanent
+    } else {
+        FailureKind::Transient
+    })
+}

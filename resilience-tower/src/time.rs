@@ -1,0 +1,29 @@
+//! The only clock and timer of this crate: Tokio's, so that `tokio::time::pause` reaches every policy.
+
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Instant,
+};
+
+pub(crate) use tokio::time::Sleep;
+
+#[expect(clippy::disallowed_methods, reason = "this is the one clock of the crate")]
+#[inline]
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// A timer for `at`. It must be polled within a Tokio runtime with its time driver enabled.
+pub(crate) fn sleep_until(at: Instant) -> Sleep {
+    tokio::time::sleep_until(at.into())
+}
+
+/// Polls a timer whatever is left of the task's cooperative budget.
+///
+/// An inner future that uses up the budget at every poll would otherwise keep the timer behind it from ever being
+/// looked at.
+pub(crate) fn poll_timer(timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
+    pin!(tokio::task::coop::unconstrained(timer)).poll(cx)
+}

@@ -1,0 +1,166 @@
+//! The phases of a call under a timeout.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use pin_project_lite::pin_project;
+use resilience_core::{Deadline, Event, Observer, Refusal, Rejected};
+
+use super::layer::Scope;
+use crate::time::{self, Sleep};
+
+pin_project! {
+    /// The response of [`Timeout`](super::Timeout).
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping it drops the inner future and the timer. It is not a timeout and no observer is told.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<F, O = ()> {
+        #[pin]
+        phase: Phase<F>,
+        observer: O,
+    }
+}
+
+pin_project! {
+    #[project = PhaseProj]
+    enum Phase<F> {
+        /// The inner future runs. Until it has returned `Pending` once there is no timer.
+        Running {
+            #[pin]
+            inner: F,
+            limit: Limit,
+            #[pin]
+            timer: Option<Sleep>,
+        },
+        /// The inner service was not called.
+        Refused { fired: Fired },
+        /// The inner future has answered or is dropped.
+        Done,
+    }
+}
+
+/// What ends the call.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limit {
+    /// Counted from when the call is first found pending; `deadline` is the operation's.
+    Attempt { limit: Duration, deadline: Option<Deadline> },
+    /// At a moment that is known.
+    Until { end: Deadline, scope: Scope },
+}
+
+impl Limit {
+    /// The end and whose it is, counted from now where the count has not begun. In a tie it is the total's.
+    fn start(self) -> (Deadline, Scope) {
+        match self {
+            Self::Until { end, scope } => (end, scope),
+            Self::Attempt { limit, deadline } => {
+                let own = Deadline::after(time::now(), limit);
+                match deadline {
+                    Some(total) if total.at() <= own.at() => (total, Scope::Total),
+                    _ => (own, Scope::Attempt),
+                }
+            }
+        }
+    }
+}
+
+/// A limit that fired.
+#[derive(Clone, Copy, Debug)]
+struct Fired {
+    scope: Scope,
+    limit: Duration,
+    elapsed: Duration,
+}
+
+impl Fired {
+    fn new(end: Deadline, scope: Scope, now: Instant) -> Self {
+        Self { scope, limit: end.limit(), elapsed: end.elapsed(now) }
+    }
+
+    const fn rejected(self) -> Rejected {
+        let Self { scope, limit, elapsed } = self;
+        match scope {
+            Scope::Attempt => Rejected::AttemptTimeout { limit, elapsed },
+            Scope::Total => Rejected::DeadlineExceeded { limit, elapsed },
+        }
+    }
+
+    const fn event(self) -> Event {
+        let Self { scope, limit, elapsed } = self;
+        match scope {
+            Scope::Attempt => Event::AttemptTimedOut { limit, elapsed },
+            Scope::Total => Event::DeadlineExceeded { limit, elapsed },
+        }
+    }
+}
+
+impl<F, O> ResponseFuture<F, O> {
+    pub(super) const fn new(inner: F, limit: Limit, observer: O) -> Self {
+        Self { phase: Phase::Running { inner, limit, timer: None }, observer }
+    }
+
+    pub(super) fn refused(deadline: Deadline, now: Instant, observer: O) -> Self {
+        Self { phase: Phase::Refused { fired: Fired::new(deadline, Scope::Total, now) }, observer }
+    }
+}
+
+impl<F, T, E, O> Future for ResponseFuture<F, O>
+where
+    F: Future<Output = Result<T, E>>,
+    E: Refusal,
+    O: Observer,
+{
+    type Output = Result<T, E>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let fired = match this.phase.as_mut().project() {
+            PhaseProj::Running { inner, limit, timer } => {
+                if let Poll::Ready(result) = inner.poll(cx) {
+                    this.phase.set(Phase::Done);
+                    return Poll::Ready(result);
+                }
+                ready!(poll_limit(limit, timer, cx))
+            }
+            PhaseProj::Refused { fired } => *fired,
+            PhaseProj::Done => panic!("`Timeout`'s future was polled after it had completed"),
+        };
+        // What the inner future held must be free when the caller learns of it.
+        this.phase.set(Phase::Done);
+        this.observer.observe(&fired.event());
+        Poll::Ready(Err(fired.rejected().into()))
+    }
+}
+
+/// Waits for the end of the limit; starts counting and registers the timer when it is first asked.
+fn poll_limit(limit: &mut Limit, mut timer: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<Fired> {
+    let (end, scope) = limit.start();
+    if timer.is_none() {
+        *limit = Limit::Until { end, scope };
+        timer.set(Some(time::sleep_until(end.at())));
+    }
+    if let Some(timer) = timer.as_pin_mut() {
+        ready!(time::poll_timer(timer, cx));
+    }
+    Poll::Ready(Fired::new(end, scope, time::now()))
+}
+
+impl<F, O> fmt::Debug for ResponseFuture<F, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = match &self.phase {
+            Phase::Running { timer: None, .. } => "Running",
+            Phase::Running { .. } => "Waiting",
+            Phase::Refused { .. } => "Refused",
+            Phase::Done => "Done",
+        };
+        f.debug_struct("timeout::ResponseFuture").field("phase", &phase).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,81 @@
+use std::{
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use resilience_core::{CarryContext, Deadline, Observer, Refusal};
+use tower_service::Service;
+
+use super::{
+    future::{Limit, ResponseFuture},
+    layer::Scope,
+};
+use crate::time;
+
+/// The service of [`TimeoutLayer`](super::TimeoutLayer).
+#[derive(Clone, Debug)]
+pub struct Timeout<S, O = ()> {
+    inner: S,
+    scope: Scope,
+    limit: Duration,
+    observer: O,
+}
+
+impl<S, O> Timeout<S, O> {
+    pub(super) const fn new(inner: S, scope: Scope, limit: Duration, observer: O) -> Self {
+        Self { inner, scope, limit, observer }
+    }
+}
+
+impl<S, O, Req> Service<Req> for Timeout<S, O>
+where
+    S: Service<Req>,
+    S::Error: Refusal,
+    O: Observer + Clone,
+    Req: CarryContext,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, O>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, mut request: Req) -> Self::Future {
+        let limit = match self.scope {
+            Scope::Attempt => limit_attempt(self.limit, &mut request),
+            Scope::Total => {
+                let now = time::now();
+                let deadline = limit_total(self.limit, &mut request, now);
+                if deadline.is_over(now) {
+                    return ResponseFuture::refused(deadline, now, self.observer.clone());
+                }
+                Limit::Until { end: deadline, scope: Scope::Total }
+            }
+        };
+        ResponseFuture::new(self.inner.call(request), limit, self.observer.clone())
+    }
+}
+
+/// The limit of this attempt. What is inside may know of it; no clock is read yet.
+fn limit_attempt<Req: CarryContext>(limit: Duration, request: &mut Req) -> Limit {
+    let Some(context) = request.context_mut() else {
+        return Limit::Attempt { limit, deadline: None };
+    };
+    let limit = context.attempt_timeout().unwrap_or(limit);
+    context.limit_attempt(limit);
+    Limit::Attempt { limit, deadline: context.deadline() }
+}
+
+/// The deadline of this operation, which is brought nearer for all that is inside.
+fn limit_total<Req: CarryContext>(limit: Duration, request: &mut Req, now: Instant) -> Deadline {
+    let Some(context) = request.context_mut() else {
+        return Deadline::after(now, limit);
+    };
+    let own = Deadline::after(now, context.total_timeout().unwrap_or(limit));
+    context.tighten(own);
+    context.deadline().unwrap_or(own)
+}
