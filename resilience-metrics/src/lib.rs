@@ -1,1 +1,54 @@
-//! Placeholder.
+//! Metrics of [`resilience_core`] policies, through the [`metrics`] facade.
+//!
+//! [`Telemetry`] is made once per pipeline, looks every handle up once, and gives out what the layers need:
+//!
+//! ```
+//! use resilience_core::{CircuitBreaker, ErrorsAreFailures, circuit_breaker::Config};
+//! use resilience_metrics::Telemetry;
+//! use std::time::Instant;
+//!
+//! // After the recorder has been installed: a handle made before stays without effect.
+//! let telemetry = Telemetry::new("payments");
+//!
+//! let breaker = CircuitBreaker::new(Config::new(), Instant::now());
+//! let breaker_observer = telemetry.circuit_breaker("circuit_breaker", &breaker);
+//! let timeout_observer = telemetry.timeout("timeout");
+//! let outermost_layer = telemetry.operation_layer(ErrorsAreFailures);
+//!
+//! // When metrics are scraped: gauges that change with time alone are brought up to date.
+//! telemetry.publish();
+//! # let _ = (breaker_observer, timeout_observer, outermost_layer);
+//! ```
+//!
+//! # Metrics
+//!
+//! | name | kind | labels |
+//! |---|---|---|
+//! | `resilience_operations_total` | counter | `pipeline`, `outcome` |
+//! | `resilience_operation_duration_seconds` | histogram | `pipeline`, `outcome` |
+//! | `resilience_timeouts_total` | counter | `pipeline`, `policy`, `scope` |
+//! | `resilience_circuit_breaker_state` | gauge: 0 closed, 1 half-open, 2 open | `pipeline`, `policy` |
+//! | `resilience_circuit_breaker_manual_override` | gauge | `pipeline`, `policy` |
+//! | `resilience_circuit_breaker_failure_ratio` | gauge | `pipeline`, `policy` |
+//! | `resilience_circuit_breaker_slow_ratio` | gauge | `pipeline`, `policy` |
+//! | `resilience_circuit_breaker_window_calls` | gauge | `pipeline`, `policy` |
+//! | `resilience_circuit_breaker_transitions_total` | counter | `pipeline`, `policy`, `from`, `to` |
+//! | `resilience_circuit_breaker_rejected_total` | counter | `pipeline`, `policy` |
+//!
+//! Refused operations take microseconds: a query for latency has to select `outcome="success"`.
+//!
+//! No label is ever taken from a request. The names given to `Telemetry` are public.
+
+mod circuit_breaker;
+mod names;
+pub mod operation;
+mod telemetry;
+mod time;
+mod timeout;
+
+pub use self::{
+    circuit_breaker::CircuitBreakerMetrics,
+    operation::{Operation, OperationLayer},
+    telemetry::Telemetry,
+    timeout::TimeoutMetrics,
+};

@@ -221,6 +221,12 @@ impl CircuitBreaker {
         self.shared.locked(Machine::reset)
     }
 
+    /// Whether the two handles are of one breaker.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Whether nothing tells this breaker from a new one at `now`: closed by itself, with nothing bad in memory.
     #[must_use]
     pub fn is_as_new(&self, now: Instant) -> bool {

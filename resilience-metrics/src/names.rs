@@ -1,0 +1,32 @@
+//! The names of the metrics and what they say, in one place.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+pub(crate) const OPERATIONS: &str = "resilience_operations_total";
+pub(crate) const OPERATION_DURATION: &str = "resilience_operation_duration_seconds";
+pub(crate) const TIMEOUTS: &str = "resilience_timeouts_total";
+pub(crate) const BREAKER_STATE: &str = "resilience_circuit_breaker_state";
+pub(crate) const BREAKER_OVERRIDE: &str = "resilience_circuit_breaker_manual_override";
+pub(crate) const BREAKER_FAILURES: &str = "resilience_circuit_breaker_failure_ratio";
+pub(crate) const BREAKER_SLOW: &str = "resilience_circuit_breaker_slow_ratio";
+pub(crate) const BREAKER_CALLS: &str = "resilience_circuit_breaker_window_calls";
+pub(crate) const BREAKER_TRANSITIONS: &str = "resilience_circuit_breaker_transitions_total";
+pub(crate) const BREAKER_REJECTED: &str = "resilience_circuit_breaker_rejected_total";
+
+/// Tells the recorder what each metric means.
+pub(crate) fn describe() {
+    describe_counter!(OPERATIONS, "Logical operations completed, by outcome.");
+    describe_histogram!(
+        OPERATION_DURATION,
+        Unit::Seconds,
+        "End-to-end duration of logical operations, refused ones included."
+    );
+    describe_counter!(TIMEOUTS, "Timeouts fired.");
+    describe_gauge!(BREAKER_STATE, "Circuit breaker state: 0=closed, 1=half-open, 2=open.");
+    describe_gauge!(BREAKER_OVERRIDE, "1 while forced open, forced closed or disabled.");
+    describe_gauge!(BREAKER_FAILURES, "Failure ratio in the current window (0 when empty).");
+    describe_gauge!(BREAKER_SLOW, "Slow-call ratio in the current window (0 when empty).");
+    describe_gauge!(BREAKER_CALLS, "Calls in the current window.");
+    describe_counter!(BREAKER_TRANSITIONS, "State transitions.");
+    describe_counter!(BREAKER_REJECTED, "Calls rejected by the breaker.");
+}
