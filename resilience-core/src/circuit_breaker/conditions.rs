@@ -36,9 +36,9 @@ impl Conditions {
     }
 
     /// The same observations under other settings.
-    pub(super) fn reshaped(&self, config: &Config) -> Self {
+    pub(super) fn reshaped(&self, config: &Config, now: u64) -> Self {
         let time = config.time_window.map(|length| match &self.time {
-            Some(time) => time.resized(nanos(length), config.buckets),
+            Some(time) => time.resized(nanos(length), config.buckets, now),
             None => TimeWindow::new(nanos(length), config.buckets),
         });
         let count = config.count_window.map(|length| match &self.count {

@@ -172,11 +172,10 @@ impl Shared {
     }
 
     /// Counts a good answer on this thread's stripe, unless its generation is over or the tally is full.
+    ///
+    /// The tag is the low half of the generation: to be mistaken, a call would have to last for 2^32 transitions.
     #[inline]
     fn tally(&self, word: u64) -> bool {
-        if self.hot.0.word.load(Ordering::Relaxed) != word {
-            return false;
-        }
         let tally = &self.tallies[stripe()].0;
         let mut seen = tally.load(Ordering::Relaxed);
         loop {
@@ -262,7 +261,8 @@ impl Shared {
         let word = word(machine);
         if hot.word.load(Ordering::Relaxed) != word {
             for Padded(tally) in &self.tallies {
-                tally.store(tag(word), Ordering::Relaxed);
+                // Not a plain store: with the compare-and-swaps of racing answers it stands in one order.
+                tally.swap(tag(word), Ordering::Relaxed);
             }
             hot.word.store(word, Ordering::Release);
         }

@@ -167,7 +167,7 @@ impl Machine {
 
     /// Takes new settings and keeps the state, the run, the probes and what the windows hold.
     pub(super) fn reconfigure(&mut self, config: Config, now: u64) -> Option<Transition> {
-        self.conditions = self.conditions.reshaped(&config);
+        self.conditions = self.conditions.reshaped(&config, now);
         self.config = config;
         match self.phase {
             Phase::Closed => self.turn(now).or_else(|| self.evaluate(now, Duration::ZERO)),

@@ -113,11 +113,14 @@ impl TimeWindow {
     }
 
     /// The same calls under another length or another number of buckets; what is too old for it is gone.
-    pub(super) fn resized(&self, length: u64, buckets: u32) -> Self {
+    ///
+    /// A bucket does not know when within its time its calls ended: they count as having ended last.
+    pub(super) fn resized(&self, length: u64, buckets: u32, now: u64) -> Self {
         let mut new = Self::new(length, buckets);
         let oldest = (self.current + 1).saturating_sub(self.buckets.len() as u64);
         for tick in oldest..=self.current {
-            new.advance(tick.saturating_mul(self.width));
+            let start = tick.saturating_mul(self.width);
+            new.advance(now.clamp(start, start.saturating_add(self.width - 1)));
             new.add(self.buckets[self.place(tick)]);
         }
         new
@@ -193,5 +196,21 @@ impl CountWindow {
         if let Some(Seen { failed, slow }) = self.calls.pop_front() {
             self.total.remove(Counts::one(failed, slow));
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+impl TimeWindow {
+    /// Forgets the buckets, but not the total.
+    pub(super) fn lose_records(&mut self) {
+        self.buckets.fill(Counts::default());
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+impl CountWindow {
+    /// Forgets the ring, but not the total.
+    pub(super) fn lose_records(&mut self) {
+        self.calls.clear();
     }
 }
