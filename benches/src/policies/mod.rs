@@ -1,0 +1,27 @@
+//! The policies under measurement. A new one is a file beside these and its line in [`ALL`].
+
+pub mod circuit_breaker;
+pub mod timeout;
+
+use crate::subject::Subject;
+
+/// All policies, in the order in which they are reported.
+pub const ALL: &[Policy] = &[timeout::POLICY, circuit_breaker::POLICY];
+
+/// One policy: its name, and a group of implementations for each of its cases.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// The name of its module, in the library as well as here.
+    pub name: &'static str,
+    /// The cases.
+    pub cases: &'static [Case],
+}
+
+/// One situation a policy can be in. Implementations are compared within a case, never across.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// The name of the case.
+    pub name: &'static str,
+    /// Builds the implementations anew, so that no measurement inherits the state of another.
+    pub subjects: fn() -> Vec<Subject>,
+}

@@ -1,0 +1,23 @@
+//! The Prometheus recorder behind the rows with metrics.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Installs the recorder, once for the process. Metrics made before are never counted.
+///
+/// # Panics
+///
+/// If somebody else has installed one.
+pub fn install() {
+    RECORDER.get_or_init(|| PrometheusBuilder::new().install_recorder().expect("the only recorder"));
+}
+
+/// Does what a scrape would: turns recorded samples into buckets. They pile up in memory until then.
+pub fn drain() {
+    if let Some(recorder) = RECORDER.get() {
+        recorder.run_upkeep();
+    }
+}

@@ -1,0 +1,145 @@
+//! One implementation under test, and how each thread calls it.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use tokio::runtime::Runtime;
+use tower::Service;
+
+/// Makes a number of calls in a row and returns how many of them were answered with `Ok`.
+pub type Caller = Box<dyn FnMut(&Runtime, u64) -> u64 + Send>;
+
+/// Whether the calls of a subject are meant to get through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Every call is answered by the upstream.
+    Answered,
+    /// Every call is refused by the policy.
+    Refused,
+}
+
+/// An implementation under test, its state shared by all threads that call it.
+pub struct Subject {
+    /// The name in the tables: the crate's own.
+    pub name: &'static str,
+    /// What has to become of its calls for the numbers to mean anything.
+    pub expect: Expect,
+    share: Box<dyn Fn() -> Caller>,
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subject").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Subject {
+    /// A Tower service. Each thread calls its own clone, as each connection of a server does.
+    pub fn service<S>(name: &'static str, service: S) -> Self
+    where
+        S: Service<u64, Response = u64> + Clone + Send + 'static,
+    {
+        Self::new(name, move || {
+            let mut own = Apart(service.clone());
+            Box::new(move |runtime, calls| {
+                let service = own.get();
+                let context = &mut Context::from_waker(Waker::noop());
+                let mut answered = 0;
+                for n in 0..calls {
+                    if ready(service, runtime, context) {
+                        let answer = finish(service.call(black_box(n)), context);
+                        answered += u64::from(black_box(answer).is_ok());
+                    }
+                }
+                answered
+            })
+        })
+    }
+
+    /// Anything else that turns a number into a future. Each thread calls its own clone.
+    pub fn function<F, E>(name: &'static str, function: F) -> Self
+    where
+        F: AsyncFn(u64) -> Result<u64, E> + Clone + Send + 'static,
+    {
+        Self::new(name, move || {
+            let mut own = Apart(function.clone());
+            Box::new(move |_, calls| {
+                let function = own.get();
+                let context = &mut Context::from_waker(Waker::noop());
+                let mut answered = 0;
+                for n in 0..calls {
+                    let answer = finish(function(black_box(n)), context);
+                    answered += u64::from(black_box(answer).is_ok());
+                }
+                answered
+            })
+        })
+    }
+
+    fn new(name: &'static str, share: impl Fn() -> Caller + 'static) -> Self {
+        Self { name, expect: Expect::Answered, share: Box::new(share) }
+    }
+
+    /// The same, but its calls have to be refused.
+    #[must_use]
+    pub fn refusing(self) -> Self {
+        Self { expect: Expect::Refused, ..self }
+    }
+
+    /// A caller for one more thread.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        (self.share)()
+    }
+
+    /// How many of `calls` have to be answered with `Ok`.
+    #[must_use]
+    pub fn expected(&self, calls: u64) -> u64 {
+        match self.expect {
+            Expect::Answered => calls,
+            Expect::Refused => 0,
+        }
+    }
+}
+
+/// Keeps what one thread writes off the cache lines of the next one's: callers are boxed one after
+/// the other, and a service may write to itself in every call.
+#[repr(align(128))]
+struct Apart<T>(T);
+
+impl<T> Apart<T> {
+    /// A closure that calls this captures the whole, alignment included, and not just the field.
+    fn get(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+/// Waits until the service takes a call; `false` if it failed instead.
+#[inline]
+fn ready<S>(service: &mut S, runtime: &Runtime, context: &mut Context<'_>) -> bool
+where
+    S: Service<u64>,
+{
+    match service.poll_ready(context) {
+        Poll::Ready(ready) => ready.is_ok(),
+        // Nothing here is ever busy, but a policy may wait for its own lock with a timer, and
+        // only a running runtime lets a timer expire.
+        Poll::Pending => runtime.block_on(poll_fn(|context| service.poll_ready(context))).is_ok(),
+    }
+}
+
+/// Polls the future until it is done, without an executor between the clock and the policy.
+#[inline]
+fn finish<F: Future>(future: F, context: &mut Context<'_>) -> F::Output {
+    let mut future = pin!(future);
+    // A pending future has either been woken by the upstream already, or waits for an asynchronous
+    // lock that the other thread is about to hand over. To sleep would measure the kernel.
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(context) {
+            return output;
+        }
+    }
+}

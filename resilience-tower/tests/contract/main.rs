@@ -1,0 +1,57 @@
+//! What every layer promises to the Tower services around it: one table of cases, run against every layer.
+//!
+//! A new layer takes part by implementing [`Subject`] and adding a line to `suite!` at the bottom.
+
+mod cases;
+mod inner;
+mod subjects;
+
+/// Runs every case against every subject, each as a test of its own.
+macro_rules! suite {
+    (subjects: $subjects:tt, cases: $cases:tt) => {
+        suite!(@subjects $subjects $cases);
+    };
+    (@subjects [$($module:ident: $subject:ident),+ $(,)?] $cases:tt) => {
+        $(mod $module {
+            use crate::{cases, subjects::$subject};
+
+            suite!(@cases $subject $cases);
+        })+
+    };
+    (@cases $subject:ident [$($case:ident),+ $(,)?]) => {
+        $(#[tokio::test(start_paused = true)]
+        async fn $case() {
+            cases::$case::<$subject>().await;
+        })+
+    };
+}
+
+suite! {
+    subjects: [
+        attempt_timeout: AttemptTimeout,
+        total_timeout: TotalTimeout,
+        closed_circuit_breaker: ClosedBreaker,
+        half_open_circuit_breaker: HalfOpenBreaker,
+        slow_call_circuit_breaker: SlowCallBreaker,
+        keyed_circuit_breaker: KeyedBreaker,
+    ],
+    cases: [
+        answers_and_errors_pass_through,
+        an_inner_service_that_cannot_be_cloned_is_enough,
+        trap_29_the_readied_instance_is_the_one_that_is_called,
+        pending_readiness_passes_through,
+        readiness_is_reserved_and_kept,
+        a_clone_starts_unready_and_holds_nothing,
+        errors_of_poll_ready_pass_through,
+        a_refusal_comes_from_call_and_leaves_the_inner_service_alone,
+        trap_30_a_refusal_does_not_poison_a_buffer,
+        cancelling_before_the_call_frees_everything,
+        cancelling_before_the_first_poll_frees_everything,
+        cancelling_while_pending_frees_everything,
+        a_panic_in_call_passes_through_and_frees_everything,
+        a_panic_in_the_future_passes_through_and_frees_everything,
+        a_pending_call_is_not_polled_without_being_woken,
+        services_of_one_layer_share_its_state,
+        everything_public_is_send_and_sync,
+    ]
+}

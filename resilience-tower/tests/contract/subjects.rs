@@ -1,0 +1,217 @@
+//! The layers under test, each in a state worth testing.
+
+use std::time::{Duration, Instant};
+
+use resilience_core::{Call, CircuitBreaker, Context, Deadline, Rejected, Verdict, circuit_breaker::Config};
+use resilience_tower::{CircuitBreakerLayer, TimeoutLayer, circuit_breaker::KeyedCircuitBreakerLayer};
+use tower::{Layer, Service, limit::ConcurrencyLimit};
+
+use crate::inner::{Clonable, InnerError, Strict};
+
+/// Tower's own limit: it reserves a permit in `poll_ready`, and panics when called without.
+pub type Limited = ConcurrencyLimit<Clonable>;
+
+/// A service that the cases can drive.
+pub trait Driven: Service<Call<u32>, Response = u32, Error = InnerError> {}
+impl<S: Service<Call<u32>, Response = u32, Error = InnerError>> Driven for S {}
+
+/// A layer under test.
+pub trait Subject: Sized {
+    type Layer: Clone + Send + Sync + 'static;
+    /// Around an inner service that cannot be cloned.
+    type Plain: Driven;
+    /// Around one that can, and that reserves.
+    type Cloned: Driven<Future: Send> + Clone + Send + Sync + 'static;
+
+    /// A layer that admits the next call.
+    fn layer() -> Self::Layer;
+    fn around(layer: &Self::Layer, inner: Strict) -> Self::Plain;
+    fn around_clonable(layer: &Self::Layer, inner: Limited) -> Self::Cloned;
+
+    /// A layer and a request that it refuses.
+    fn refusing() -> (Self::Layer, Call<u32>);
+    /// Whether it leaves the inner service's readiness alone while it refuses.
+    const REFUSES_UNASKED: bool;
+
+    /// Whether the layer holds nothing for any call.
+    fn holds_nothing(_: &Self::Layer) -> bool {
+        true
+    }
+    /// Whether a failed call through one service is seen by the layer's other services, where there is anything to see.
+    fn has_seen_failures(_: &Self::Layer) -> Option<bool> {
+        None
+    }
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+pub fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+macro_rules! around {
+    ($layer:ty) => {
+        type Layer = $layer;
+        type Plain = <$layer as Layer<Strict>>::Service;
+        type Cloned = <$layer as Layer<Limited>>::Service;
+
+        fn around(layer: &Self::Layer, inner: Strict) -> Self::Plain {
+            layer.layer(inner)
+        }
+
+        fn around_clonable(layer: &Self::Layer, inner: Limited) -> Self::Cloned {
+            layer.layer(inner)
+        }
+    };
+}
+
+pub struct AttemptTimeout;
+
+impl Subject for AttemptTimeout {
+    around!(TimeoutLayer);
+    const REFUSES_UNASKED: bool = false;
+
+    fn layer() -> TimeoutLayer {
+        TimeoutLayer::attempt(LONG)
+    }
+
+    /// An attempt is never refused; a total timeout stands in.
+    fn refusing() -> (TimeoutLayer, Call<u32>) {
+        TotalTimeout::refusing()
+    }
+}
+
+pub struct TotalTimeout;
+
+impl Subject for TotalTimeout {
+    around!(TimeoutLayer);
+    const REFUSES_UNASKED: bool = false;
+
+    fn layer() -> TimeoutLayer {
+        TimeoutLayer::total(LONG)
+    }
+
+    fn refusing() -> (TimeoutLayer, Call<u32>) {
+        let over = Context::new().with_deadline(Deadline::after(now(), Duration::ZERO));
+        (Self::layer(), Call::with_context(7, over))
+    }
+}
+
+fn config() -> Config {
+    Config::new().time_window(None).consecutive_failures(1).probes(1)
+}
+
+fn open(layer: &CircuitBreakerLayer) {
+    let _ = layer.breaker().force_open(now());
+}
+
+/// The one slot of a half-open breaker is free, or a closed one has no slots.
+fn admits(breaker: &CircuitBreaker) -> bool {
+    let permit = breaker.try_acquire(now).0;
+    permit.map(drop).is_ok()
+}
+
+pub struct ClosedBreaker;
+
+impl Subject for ClosedBreaker {
+    around!(CircuitBreakerLayer);
+    const REFUSES_UNASKED: bool = true;
+
+    fn layer() -> CircuitBreakerLayer {
+        // A panic or an error must not open it: the cases go on with the same layer.
+        CircuitBreakerLayer::new(config().consecutive_failures(100))
+    }
+
+    fn refusing() -> (CircuitBreakerLayer, Call<u32>) {
+        let layer = Self::layer();
+        open(&layer);
+        (layer, Call::new(7))
+    }
+
+    fn holds_nothing(layer: &CircuitBreakerLayer) -> bool {
+        admits(layer.breaker())
+    }
+
+    fn has_seen_failures(layer: &CircuitBreakerLayer) -> Option<bool> {
+        Some(layer.breaker().snapshot(now()).consecutive_failures > 0)
+    }
+}
+
+pub struct SlowCallBreaker;
+
+impl Subject for SlowCallBreaker {
+    around!(CircuitBreakerLayer);
+    const REFUSES_UNASKED: bool = true;
+
+    fn layer() -> CircuitBreakerLayer {
+        CircuitBreakerLayer::new(config().consecutive_failures(100).slow_calls(LONG, 1.0))
+    }
+
+    fn refusing() -> (CircuitBreakerLayer, Call<u32>) {
+        ClosedBreaker::refusing()
+    }
+
+    fn holds_nothing(layer: &CircuitBreakerLayer) -> bool {
+        admits(layer.breaker())
+    }
+}
+
+/// Every call is a probe, and there is one slot.
+pub struct HalfOpenBreaker;
+
+impl Subject for HalfOpenBreaker {
+    around!(CircuitBreakerLayer);
+    const REFUSES_UNASKED: bool = true;
+
+    fn layer() -> CircuitBreakerLayer {
+        let long_ago = now() - 2 * LONG;
+        let breaker = CircuitBreaker::new(config(), long_ago);
+        let failed = Verdict::Failure(resilience_core::FailureKind::Fault);
+        breaker.try_acquire(|| long_ago).0.unwrap().finish(failed, None, || long_ago);
+        CircuitBreakerLayer::with_breaker(breaker)
+    }
+
+    fn refusing() -> (CircuitBreakerLayer, Call<u32>) {
+        let layer = Self::layer();
+        // Its one probe is out, and never comes back.
+        std::mem::forget(layer.breaker().try_acquire(now));
+        (layer, Call::new(7))
+    }
+
+    /// A failed probe opens it; the slot must be free when the wait is over.
+    fn holds_nothing(layer: &CircuitBreakerLayer) -> bool {
+        let breaker = layer.breaker();
+        match breaker.try_acquire(now).0 {
+            Ok(_) => true,
+            Err(Rejected::CircuitOpen { retry_after: Some(wait) }) => {
+                breaker.try_acquire(|| now() + wait).0.is_ok()
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+pub struct KeyedBreaker;
+
+type Key = fn(&Call<u32>) -> u32;
+
+impl Subject for KeyedBreaker {
+    around!(KeyedCircuitBreakerLayer<u32, Key>);
+    const REFUSES_UNASKED: bool = false;
+
+    fn layer() -> Self::Layer {
+        KeyedCircuitBreakerLayer::new(config().consecutive_failures(100), |_| 0)
+    }
+
+    fn refusing() -> (Self::Layer, Call<u32>) {
+        let layer = Self::layer();
+        let breaker = layer.breakers().get_or_insert_with(0, now(), || CircuitBreaker::new(config(), now()));
+        let _ = breaker.force_open(now());
+        (layer, Call::new(7))
+    }
+
+    fn has_seen_failures(layer: &Self::Layer) -> Option<bool> {
+        let (_, breaker) = layer.breakers().entries().into_iter().next()?;
+        Some(breaker.snapshot(now()).consecutive_failures > 0)
+    }
+}
