@@ -48,30 +48,35 @@ impl Default for Context {
 impl Context {
     /// The context of a first attempt without limits.
     #[must_use]
+    #[inline]
     pub const fn new() -> Self {
         Self { deadline: None, attempt_limit: None, total_timeout: None, attempt_timeout: None, attempt: 1 }
     }
 
     /// The moment by which the whole operation must be over, if there is one.
     #[must_use]
+    #[inline]
     pub const fn deadline(&self) -> Option<Deadline> {
         self.deadline
     }
 
     /// Sets a deadline, unless an earlier one is there: a deadline only ever comes nearer.
     #[must_use]
+    #[inline]
     pub fn with_deadline(mut self, deadline: Deadline) -> Self {
         self.tighten(deadline);
         self
     }
 
     /// Brings the deadline nearer, if `deadline` is earlier than what is there.
+    #[inline]
     pub fn tighten(&mut self, deadline: Deadline) {
         self.deadline = Some(self.deadline.map_or(deadline, |there| there.min(deadline)));
     }
 
     /// The total time for this one operation, in place of what the total timeout layer says.
     #[must_use]
+    #[inline]
     pub const fn total_timeout(&self) -> Option<Duration> {
         self.total_timeout
     }
@@ -80,6 +85,7 @@ impl Context {
     ///
     /// It may be longer or shorter; a [deadline](Self::deadline) that is already set still binds.
     #[must_use]
+    #[inline]
     pub const fn with_total_timeout(mut self, limit: Duration) -> Self {
         self.total_timeout = Some(limit);
         self
@@ -87,6 +93,7 @@ impl Context {
 
     /// The time for one attempt of this operation, in place of what attempt timeout layers say.
     #[must_use]
+    #[inline]
     pub const fn attempt_timeout(&self) -> Option<Duration> {
         self.attempt_timeout
     }
@@ -95,6 +102,7 @@ impl Context {
     ///
     /// It may be longer or shorter; the [deadline](Self::deadline) still binds.
     #[must_use]
+    #[inline]
     pub const fn with_attempt_timeout(mut self, limit: Duration) -> Self {
         self.attempt_timeout = Some(limit);
         self
@@ -102,11 +110,13 @@ impl Context {
 
     /// The number of this attempt; the first is 1.
     #[must_use]
+    #[inline]
     pub const fn attempt(&self) -> u32 {
         self.attempt
     }
 
     /// Sets the number of this attempt. For layers that make attempts.
+    #[inline]
     pub const fn set_attempt(&mut self, attempt: u32) {
         self.attempt = attempt;
     }
@@ -115,12 +125,14 @@ impl Context {
     ///
     /// The shortest one stays. A duration and not a moment, because an attempt timeout reads no clock before
     /// it has to.
+    #[inline]
     pub fn limit_attempt(&mut self, limit: Duration) {
         self.attempt_limit = Some(self.attempt_limit.map_or(limit, |there| there.min(limit)));
     }
 
     /// The shortest attempt limit set further out, counted from when the attempt is first found pending.
     #[must_use]
+    #[inline]
     pub const fn attempt_limit(&self) -> Option<Duration> {
         self.attempt_limit
     }
@@ -129,6 +141,7 @@ impl Context {
     ///
     /// For a layer that has kept the call waiting since then (a queue, a backoff) and now passes it on: inside of
     /// it the call starts late, and a limit counted from there would end after the cut.
+    #[inline]
     pub fn settle(&mut self, since: Instant) {
         if let Some(limit) = self.attempt_limit.take() {
             self.tighten(Deadline::after(since, limit));
@@ -196,31 +209,37 @@ pub struct Call<R> {
 
 impl<R> Call<R> {
     /// Wraps `request` with a fresh context.
+    #[inline]
     pub const fn new(request: R) -> Self {
         Self::with_context(request, Context::new())
     }
 
     /// Wraps `request` with the given context.
+    #[inline]
     pub const fn with_context(request: R, context: Context) -> Self {
         Self { request, context }
     }
 
     /// The request.
+    #[inline]
     pub const fn request(&self) -> &R {
         &self.request
     }
 
     /// The request, to change it.
+    #[inline]
     pub const fn request_mut(&mut self) -> &mut R {
         &mut self.request
     }
 
     /// The context.
+    #[inline]
     pub const fn context(&self) -> &Context {
         &self.context
     }
 
     /// Takes both apart.
+    #[inline]
     pub fn into_parts(self) -> (R, Context) {
         (self.request, self.context)
     }

@@ -27,6 +27,7 @@ impl Deadline {
     ///
     /// A limit of more than thirty years counts as thirty years.
     #[must_use]
+    #[inline]
     pub fn after(now: Instant, limit: Duration) -> Self {
         let at = now.checked_add(limit.min(LONGEST)).unwrap_or(now);
         Self { at, limit }
@@ -34,30 +35,35 @@ impl Deadline {
 
     /// The moment itself.
     #[must_use]
+    #[inline]
     pub const fn at(self) -> Instant {
         self.at
     }
 
     /// The time that the operation was given in all.
     #[must_use]
+    #[inline]
     pub const fn limit(self) -> Duration {
         self.limit
     }
 
     /// The time left at `now`, zero once it is over.
     #[must_use]
+    #[inline]
     pub fn remaining(self, now: Instant) -> Duration {
         self.at.saturating_duration_since(now)
     }
 
     /// Whether the deadline has come: at its exact moment it has.
     #[must_use]
+    #[inline]
     pub fn is_over(self, now: Instant) -> bool {
         now >= self.at
     }
 
     /// The time since the operation started, at `now`.
     #[must_use]
+    #[inline]
     pub fn elapsed(self, now: Instant) -> Duration {
         let over = now.saturating_duration_since(self.at);
         (self.limit.min(LONGEST) + over).saturating_sub(self.remaining(now))
@@ -65,6 +71,7 @@ impl Deadline {
 
     /// The earlier of the two.
     #[must_use]
+    #[inline]
     pub fn min(self, other: Self) -> Self {
         if other.at < self.at { other } else { self }
     }

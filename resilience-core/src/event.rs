@@ -66,14 +66,29 @@ pub enum Event {
 pub trait Observer {
     /// Takes note of `event`.
     fn observe(&self, event: &Event);
+
+    /// Whether it takes note of anything, now or later. A layer spares what it costs to reach one that does not.
+    #[inline]
+    fn listens(&self) -> bool {
+        true
+    }
 }
 
 impl Observer for () {
     #[inline]
     fn observe(&self, _event: &Event) {}
+
+    #[inline]
+    fn listens(&self) -> bool {
+        false
+    }
 }
 
 impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn listens(&self) -> bool {
+        self.0.listens() || self.1.listens()
+    }
+
     fn observe(&self, event: &Event) {
         self.0.observe(event);
         self.1.observe(event);
@@ -83,6 +98,10 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
 impl<O: Observer + ?Sized> Observer for Arc<O> {
     fn observe(&self, event: &Event) {
         self.as_ref().observe(event);
+    }
+
+    fn listens(&self) -> bool {
+        self.as_ref().listens()
     }
 }
 
@@ -106,5 +125,6 @@ mod tests {
         let pair = (Count::default(), (Count::default(), ()));
         pair.observe(&Event::CircuitBreakerRejected { retry_after: None });
         assert_eq!((pair.0.0.get(), pair.1.0.0.get()), (1, 1));
+        assert!(pair.listens() && !((), ()).listens());
     }
 }

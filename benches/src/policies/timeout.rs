@@ -8,7 +8,7 @@ use std::time::Duration;
 use layered::{Execute, Service as _, Stack as _};
 use resilience_core::Observer;
 use resilience_metrics::Telemetry;
-use resilience_tower::{CallLayer, TimeoutLayer, TransportLayer};
+use resilience_tower::{CallLayer, ErrorLayer, TimeoutLayer, TransportLayer};
 use seatbelt::ResilienceContext;
 use tick::Clock;
 use tower::{Layer as _, Service, ServiceBuilder};
@@ -28,6 +28,7 @@ pub const POLICY: Policy = Policy {
     cases: &[
         Case { name: "ready", subjects: || group(Upstream::new(&HEALTHY)) },
         Case { name: "pending", subjects: || group(Waiting) },
+        Case { name: "ready_in_call", subjects: || in_call(Upstream::new(&HEALTHY)) },
         Case { name: "ready_total", subjects: || total(Upstream::new(&HEALTHY)) },
         Case { name: "pending_total", subjects: || total(Waiting) },
     ],
@@ -65,14 +66,25 @@ where
     ]
 }
 
-/// The whole stack that a user writes: the call context is put on and taken off as well.
+/// The layer alone, over requests that carry no context.
 fn resilience<S, O>(name: &'static str, upstream: S, layer: TimeoutLayer<O>) -> Subject
 where
     S: Service<u64, Response = u64, Error = Fault> + Copy + Send + 'static,
-    O: Observer + Clone + Send + 'static,
+    O: Observer + Send + Sync + 'static,
 {
-    let stack = ServiceBuilder::new().layer(CallLayer::new()).layer(layer).layer(TransportLayer::new());
-    Subject::service(name, stack.service(upstream))
+    Subject::service(name, ServiceBuilder::new().layer(layer).layer(ErrorLayer::new()).service(upstream))
+}
+
+/// The whole stack that a user writes: the call context is put on and taken off as well.
+fn in_call<S>(upstream: S) -> Vec<Subject>
+where
+    S: Service<u64, Response = u64, Error = Fault> + Copy + Send + 'static,
+{
+    let stack = ServiceBuilder::new()
+        .layer(CallLayer::new())
+        .layer(TimeoutLayer::attempt(LIMIT))
+        .layer(TransportLayer::new());
+    vec![Subject::service("bare", upstream), Subject::service("resilience", stack.service(upstream))]
 }
 
 fn with_metrics<S>(upstream: S, layer: TimeoutLayer) -> Subject

@@ -15,8 +15,9 @@
 //!
 //! # Readiness
 //!
-//! While the breaker refuses calls, `poll_ready` is ready at once and leaves the inner service alone. A call that
-//! then finds the wait over is refused with a `retry_after` of zero, because the inner service was not readied for it.
+//! While the breaker refuses calls, `poll_ready` is ready at once and leaves the inner service alone. The call that
+//! follows is refused with what `poll_ready` found, even if the wait has ended in between, because the inner service
+//! was not readied for it.
 
 pub mod future;
 mod keyed;

@@ -1,4 +1,7 @@
-use std::task::{Context, Poll};
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use resilience_core::{
     CarryContext, Classify, ErrorsAreFailures, Observer, Refusal, Rejected, striped::StripedArc,
@@ -20,13 +23,22 @@ use crate::time;
 pub struct CircuitBreaker<S, C = ErrorsAreFailures, O = ()> {
     inner: S,
     shared: StripedArc<Single<C, O>>,
-    /// Whether the inner service has been readied for the next call.
-    is_inner_ready: bool,
+    ready: Ready,
+}
+
+/// What `poll_ready` has found for the next call.
+#[derive(Clone, Copy, Debug)]
+enum Ready {
+    No,
+    /// The inner service is reserved.
+    Inner,
+    /// The breaker refuses; the inner service was left alone.
+    Refused(Rejected),
 }
 
 impl<S, C, O> CircuitBreaker<S, C, O> {
     pub(super) const fn new(inner: S, shared: StripedArc<Single<C, O>>) -> Self {
-        Self { inner, shared, is_inner_ready: false }
+        Self { inner, shared, ready: Ready::No }
     }
 }
 
@@ -50,21 +62,29 @@ where
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        if self.shared.breaker.refusal(time::now).is_some() {
-            // `call` will refuse. What the inner service has reserved for us, if it has, stays reserved.
+        if let Some(rejected) = self.shared.breaker.refusal(time::now) {
+            // What the inner service has reserved for us, if it has, stays reserved.
+            if !matches!(self.ready, Ready::Inner) {
+                self.ready = Ready::Refused(rejected);
+            }
             return Poll::Ready(Ok(()));
         }
         let ready = self.inner.poll_ready(cx);
-        self.is_inner_ready = matches!(ready, Poll::Ready(Ok(())));
+        self.ready = if matches!(ready, Poll::Ready(Ok(()))) { Ready::Inner } else { Ready::No };
         ready
     }
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let Single { breaker, rules } = &*self.shared;
-        if !self.is_inner_ready {
-            let at_once = Rejected::CircuitOpen { retry_after: Some(std::time::Duration::ZERO) };
-            let rejected = breaker.refusal(time::now).unwrap_or(at_once);
+        let refused = match self.ready {
+            Ready::Inner => None,
+            Ready::Refused(rejected) => Some(rejected),
+            Ready::No => Some(Rejected::CircuitOpen { retry_after: Some(Duration::ZERO) }),
+        };
+        if let Some(rejected) = refused {
+            // Even if the wait is over by now: the inner service was not readied for this call.
+            self.ready = Ready::No;
             rules.tell_rejected(rejected);
             return ResponseFuture::refused(rejected);
         }
@@ -72,7 +92,7 @@ where
         rules.tell(transition);
         match admitted {
             Ok(ticket) => {
-                self.is_inner_ready = false;
+                self.ready = Ready::No;
                 Admitted::new(Held::new(&self.shared), ticket, request.context())
                     .call(|| self.inner.call(request))
             }

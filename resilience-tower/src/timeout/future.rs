@@ -9,7 +9,7 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use resilience_core::{Deadline, Event, Observer, Refusal, Rejected};
+use resilience_core::{Deadline, Event, Observer, Refusal, Rejected, striped::Lease};
 
 use super::layer::Scope;
 use crate::time::{self, Sleep};
@@ -24,7 +24,7 @@ pin_project! {
     pub struct ResponseFuture<F, O = ()> {
         #[pin]
         phase: Phase<F>,
-        observer: O,
+        observer: Option<Lease<O>>,
     }
 }
 
@@ -102,11 +102,11 @@ impl Fired {
 }
 
 impl<F, O> ResponseFuture<F, O> {
-    pub(super) const fn new(inner: F, limit: Limit, observer: O) -> Self {
+    pub(super) const fn new(inner: F, limit: Limit, observer: Option<Lease<O>>) -> Self {
         Self { phase: Phase::Running { inner, limit, timer: None }, observer }
     }
 
-    pub(super) fn refused(deadline: Deadline, now: Instant, observer: O) -> Self {
+    pub(super) fn refused(deadline: Deadline, now: Instant, observer: Option<Lease<O>>) -> Self {
         Self { phase: Phase::Refused { fired: Fired::new(deadline, Scope::Total, now) }, observer }
     }
 }
@@ -135,7 +135,9 @@ where
         };
         // What the inner future held must be free when the caller learns of it.
         this.phase.set(Phase::Done);
-        this.observer.observe(&fired.event());
+        if let Some(observer) = this.observer {
+            observer.observe(&fired.event());
+        }
         Poll::Ready(Err(fired.rejected().into()))
     }
 }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use resilience_core::striped::StripedArc;
 use tower_layer::Layer;
 
 use super::Timeout;
@@ -34,12 +35,12 @@ use super::Timeout;
 ///
 /// # Clone
 ///
-/// A clone has the same limit and a clone of the observer; nothing is shared.
-#[derive(Clone, Copy, Debug)]
+/// A clone has the same limit and the same observer.
+#[derive(Debug)]
 pub struct TimeoutLayer<O = ()> {
     scope: Scope,
     limit: Duration,
-    observer: O,
+    observer: StripedArc<O>,
 }
 
 /// What is limited.
@@ -81,19 +82,25 @@ impl TimeoutLayer {
     #[track_caller]
     fn new(scope: Scope, limit: Duration) -> Self {
         assert!(!limit.is_zero(), "the limit of a timeout is zero, it must be longer");
-        Self { scope, limit, observer: () }
+        Self { scope, limit, observer: StripedArc::new(()) }
     }
 }
 
 impl<O> TimeoutLayer<O> {
-    /// Tells `observer` of each timeout. It is cloned into every call: keep that cheap.
+    /// Tells `observer` of each timeout.
     #[must_use]
     pub fn with_observer<P>(self, observer: P) -> TimeoutLayer<P> {
-        TimeoutLayer { scope: self.scope, limit: self.limit, observer }
+        TimeoutLayer { scope: self.scope, limit: self.limit, observer: StripedArc::new(observer) }
     }
 }
 
-impl<S, O: Clone> Layer<S> for TimeoutLayer<O> {
+impl<O> Clone for TimeoutLayer<O> {
+    fn clone(&self) -> Self {
+        Self { scope: self.scope, limit: self.limit, observer: self.observer.clone() }
+    }
+}
+
+impl<S, O> Layer<S> for TimeoutLayer<O> {
     type Service = Timeout<S, O>;
 
     fn layer(&self, inner: S) -> Self::Service {

@@ -3,7 +3,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use resilience_core::{CarryContext, Deadline, Observer, Refusal};
+use resilience_core::{
+    CarryContext, Deadline, Observer, Refusal,
+    striped::{Lease, StripedArc},
+};
 use tower_service::Service;
 
 use super::{
@@ -13,17 +16,31 @@ use super::{
 use crate::time;
 
 /// The service of [`TimeoutLayer`](super::TimeoutLayer).
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Timeout<S, O = ()> {
     inner: S,
     scope: Scope,
     limit: Duration,
-    observer: O,
+    observer: StripedArc<O>,
 }
 
 impl<S, O> Timeout<S, O> {
-    pub(super) const fn new(inner: S, scope: Scope, limit: Duration, observer: O) -> Self {
+    pub(super) const fn new(inner: S, scope: Scope, limit: Duration, observer: StripedArc<O>) -> Self {
         Self { inner, scope, limit, observer }
+    }
+}
+
+impl<S: Clone, O> Clone for Timeout<S, O> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), self.scope, self.limit, self.observer.clone())
+    }
+}
+
+impl<S, O: Observer> Timeout<S, O> {
+    /// The observer for one call, if it listens.
+    #[inline]
+    fn observer(&self) -> Option<Lease<O>> {
+        self.observer.listens().then(|| self.observer.lease())
     }
 }
 
@@ -31,7 +48,7 @@ impl<S, O, Req> Service<Req> for Timeout<S, O>
 where
     S: Service<Req>,
     S::Error: Refusal,
-    O: Observer + Clone,
+    O: Observer,
     Req: CarryContext,
 {
     type Response = S::Response;
@@ -51,16 +68,17 @@ where
                 let now = time::now();
                 let deadline = limit_total(self.limit, &mut request, now);
                 if deadline.is_over(now) {
-                    return ResponseFuture::refused(deadline, now, self.observer.clone());
+                    return ResponseFuture::refused(deadline, now, self.observer());
                 }
                 Limit::Until { end: deadline, scope: Scope::Total }
             }
         };
-        ResponseFuture::new(self.inner.call(request), limit, self.observer.clone())
+        ResponseFuture::new(self.inner.call(request), limit, self.observer())
     }
 }
 
 /// The limit of this attempt. What is inside may know of it; no clock is read yet.
+#[inline]
 fn limit_attempt<Req: CarryContext>(limit: Duration, request: &mut Req) -> Limit {
     let Some(context) = request.context_mut() else {
         return Limit::Attempt { limit, deadline: None };
@@ -71,6 +89,7 @@ fn limit_attempt<Req: CarryContext>(limit: Duration, request: &mut Req) -> Limit
 }
 
 /// The deadline of this operation, which is brought nearer for all that is inside.
+#[inline]
 fn limit_total<Req: CarryContext>(limit: Duration, request: &mut Req, now: Instant) -> Deadline {
     let Some(context) = request.context_mut() else {
         return Deadline::after(now, limit);

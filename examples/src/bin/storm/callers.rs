@@ -1,0 +1,154 @@
+//! The two ways to call the dependency.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use reqwest::{Client, Method, Request, Response, StatusCode, Url};
+use resilience_core::{
+    Error,
+    circuit_breaker::{CircuitBreaker, Config},
+};
+use resilience_tower::{
+    CallLayer, CircuitBreakerLayer, TimeoutLayer, TransportLayer, reqwest::ClassifyReqwest,
+};
+use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
+
+use crate::record::Recorder;
+
+/// How long a caller waits in all, whichever way it calls.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the protected client waits for one attempt: a hundred times what a healthy server needs.
+pub(crate) const ATTEMPT: Duration = Duration::from_millis(500);
+
+/// Makes one call; clones share everything.
+pub(crate) trait Caller: Clone + Send + 'static {
+    /// Calls the dependency and says whether a whole answer with status 200 came back.
+    fn call(self) -> impl Future<Output = bool> + Send;
+}
+
+/// Plain reqwest with a total timeout, as a cautious author writes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Bare {
+    client: Client,
+    url: Url,
+    recorder: Recorder,
+}
+
+impl Bare {
+    pub(crate) fn new(url: Url, recorder: Recorder) -> reqwest::Result<Self> {
+        Ok(Self { client: client()?, url, recorder })
+    }
+}
+
+impl Caller for Bare {
+    async fn call(self) -> bool {
+        self.recorder.attempt();
+        match self.client.get(self.url).send().await {
+            Ok(response) => whole(response).await,
+            Err(_) => false,
+        }
+    }
+}
+
+/// Reqwest behind a total deadline, a circuit breaker with its defaults and an attempt timeout.
+#[derive(Clone, Debug)]
+pub(crate) struct Protected {
+    stack: BoxCloneSyncService<Request, Response, Error<reqwest::Error>>,
+    url: Url,
+}
+
+impl Protected {
+    pub(crate) fn new(url: Url, recorder: Recorder, breaker: CircuitBreaker) -> reqwest::Result<Self> {
+        let stack = ServiceBuilder::new()
+            .layer(CallLayer::new())
+            .layer(TimeoutLayer::total(PATIENCE))
+            .layer(CircuitBreakerLayer::with_breaker(breaker).classify(ClassifyReqwest))
+            .layer(TimeoutLayer::attempt(ATTEMPT))
+            .layer(TransportLayer::new())
+            .map_request(move |request| {
+                recorder.attempt();
+                request
+            })
+            .service(client()?);
+        Ok(Self { stack: BoxCloneSyncService::new(stack), url })
+    }
+}
+
+impl Caller for Protected {
+    async fn call(self) -> bool {
+        match self.stack.oneshot(Request::new(Method::GET, self.url)).await {
+            Ok(response) => whole(response).await,
+            Err(_) => false,
+        }
+    }
+}
+
+/// What both callers call with: the difference is what is around it.
+fn client() -> reqwest::Result<Client> {
+    Client::builder().no_proxy().timeout(PATIENCE).build()
+}
+
+/// The breaker of the protected client; `seed` draws its waits.
+pub(crate) fn breaker(now: Instant, seed: u64) -> CircuitBreaker {
+    CircuitBreaker::with_seed(Config::default(), now, seed)
+}
+
+async fn whole(response: Response) -> bool {
+    response.status() == StatusCode::OK && response.bytes().await.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        clock,
+        schedule::{Behaviour, Schedule},
+        server::Server,
+    };
+
+    const CALLS: u64 = 30;
+
+    /// Calls a dead server, one call after the other, and counts the attempts.
+    async fn attempts<C: Caller>(caller: impl FnOnce(Url, Recorder) -> C) -> u64 {
+        let mut server = Server::start(1).unwrap();
+        server.behave(Behaviour::Down).await.unwrap();
+        let schedule = Arc::new(Schedule::split(40).unwrap());
+        let recorder = Recorder::new(clock::now(), schedule);
+        let caller = caller(server.url().parse().unwrap(), recorder.clone());
+        for _ in 0..CALLS {
+            assert!(!caller.clone().call().await);
+        }
+        recorder.read(|log| log.total().attempts)
+    }
+
+    #[tokio::test]
+    async fn the_bare_client_tries_every_call() {
+        assert_eq!(attempts(|url, recorder| Bare::new(url, recorder).unwrap()).await, CALLS);
+    }
+
+    #[tokio::test]
+    async fn refused_calls_of_the_protected_client_are_no_attempts() {
+        let protected = |url, recorder| Protected::new(url, recorder, breaker(clock::now(), 1)).unwrap();
+        // The breaker trips at twenty failures in a row, and at half of at least twenty calls.
+        assert_eq!(attempts(protected).await, 20);
+    }
+
+    #[tokio::test]
+    async fn only_a_whole_answer_with_status_200_is_success() {
+        let mut server = Server::start(1).unwrap();
+        let recorder = Recorder::new(clock::now(), Arc::new(Schedule::split(40).unwrap()));
+        let url: Url = server.url().parse().unwrap();
+        let bare = Bare::new(url.clone(), recorder.clone()).unwrap();
+        let protected = Protected::new(url, recorder, breaker(clock::now(), 1)).unwrap();
+        for (errors, success) in [(0.0, true), (1.0, false)] {
+            server.behave(Behaviour::Answer { delay: Duration::ZERO, errors }).await.unwrap();
+            assert_eq!(bare.clone().call().await, success);
+            assert_eq!(protected.clone().call().await, success);
+        }
+    }
+}
