@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::hint::black_box;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::Runtime;
@@ -50,7 +50,8 @@ impl Subject {
                 let mut answered = 0;
                 for n in 0..calls {
                     if ready(service, runtime, context) {
-                        let answer = finish(service.call(black_box(n)), context);
+                        let response = pin!(service.call(black_box(n)));
+                        let answer = finish(response, context);
                         answered += u64::from(black_box(answer).is_ok());
                     }
                 }
@@ -71,7 +72,8 @@ impl Subject {
                 let context = &mut Context::from_waker(Waker::noop());
                 let mut answered = 0;
                 for n in 0..calls {
-                    let answer = finish(function(black_box(n)), context);
+                    let response = pin!(function(black_box(n)));
+                    let answer = finish(response, context);
                     answered += u64::from(black_box(answer).is_ok());
                 }
                 answered
@@ -132,9 +134,10 @@ where
 }
 
 /// Polls the future until it is done, without an executor between the clock and the policy.
+///
+/// It is polled where `call` has put it: moving it would add the same copy to every subject.
 #[inline]
-fn finish<F: Future>(future: F, context: &mut Context<'_>) -> F::Output {
-    let mut future = pin!(future);
+fn finish<F: Future>(mut future: Pin<&mut F>, context: &mut Context<'_>) -> F::Output {
     // A pending future has either been woken by the upstream already, or waits for an asynchronous
     // lock that the other thread is about to hand over. To sleep would measure the kernel.
     loop {

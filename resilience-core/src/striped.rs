@@ -69,6 +69,8 @@ pub(crate) struct Padded<T>(pub(crate) T);
 ///
 /// A clone shares the value. Cloning costs what cloning an `Arc` costs; [`lease`](Self::lease) is for each call.
 pub struct StripedArc<T> {
+    /// For those who only look: one step away.
+    value: Arc<T>,
     stripes: Arc<[Arc<Padded<Arc<T>>>; STRIPES]>,
 }
 
@@ -76,7 +78,8 @@ impl<T> StripedArc<T> {
     /// Puts `value` behind one reference count per stripe.
     pub fn new(value: T) -> Self {
         let value = Arc::new(value);
-        Self { stripes: Arc::new(std::array::from_fn(|_| Arc::new(Padded(Arc::clone(&value))))) }
+        let stripes = Arc::new(std::array::from_fn(|_| Arc::new(Padded(Arc::clone(&value)))));
+        Self { value, stripes }
     }
 
     /// An owned reference, counted on the calling thread's stripe.
@@ -89,7 +92,7 @@ impl<T> StripedArc<T> {
 
 impl<T> Clone for StripedArc<T> {
     fn clone(&self) -> Self {
-        Self { stripes: Arc::clone(&self.stripes) }
+        Self { value: Arc::clone(&self.value), stripes: Arc::clone(&self.stripes) }
     }
 }
 
@@ -98,7 +101,7 @@ impl<T> Deref for StripedArc<T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        &self.stripes[0].0
+        &self.value
     }
 }
 
@@ -126,7 +129,8 @@ impl<T: fmt::Debug> fmt::Debug for Lease<T> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use super::*;
 

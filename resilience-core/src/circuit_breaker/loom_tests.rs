@@ -2,6 +2,8 @@
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p resilience-core --release --lib loom_`
 
+#![cfg(loom)]
+
 use std::time::{Duration, Instant};
 
 use loom::thread;

@@ -34,11 +34,11 @@ mod shared;
 mod state;
 mod window;
 
-#[cfg(all(test, loom))]
+#[cfg(test)]
 mod loom_tests;
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod model_tests;
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests;
 
 use std::{
@@ -48,7 +48,7 @@ use std::{
 };
 
 use self::{shared::Shared, state::Machine};
-use crate::{FailureKind, Rejected, Verdict};
+use crate::{Rejected, Verdict};
 
 pub use self::{
     config::Config,
@@ -108,17 +108,14 @@ impl CircuitBreaker {
 
     /// Asks to make a call: a permit or the refusal, and the transition that asking has caused.
     ///
-    /// `now` is asked for the time at most once, and not at all by a closed breaker without
+    /// `now` is asked for the time when it is needed, and not at all by a closed breaker without
     /// [slow-call detection](Config::slow_calls).
     ///
     /// # Errors
     ///
     /// [`Rejected::CircuitOpen`] while the breaker is open, or half-open with all probes out.
     #[inline]
-    pub fn try_acquire(
-        &self,
-        now: impl FnOnce() -> Instant,
-    ) -> (Result<Permit, Rejected>, Option<Transition>) {
+    pub fn try_acquire(&self, now: impl Fn() -> Instant) -> (Result<Permit, Rejected>, Option<Transition>) {
         let (admitted, transition) = self.admit(now);
         (admitted.map(|ticket| Permit::new(self.clone(), ticket)), transition)
     }
@@ -133,37 +130,42 @@ impl CircuitBreaker {
     ///
     /// [`Rejected::CircuitOpen`] while the breaker is open, or half-open with all probes out.
     #[inline]
-    pub fn admit(&self, now: impl FnOnce() -> Instant) -> (Result<Ticket, Rejected>, Option<Transition>) {
-        self.shared.admit(now)
+    pub fn admit(&self, now: impl Fn() -> Instant) -> (Result<Ticket, Rejected>, Option<Transition>) {
+        match self.admit_closed(&now) {
+            Some(ticket) => (Ok(ticket), None),
+            None => self.shared.admit(now),
+        }
+    }
+
+    /// The ticket of a breaker that admits every call: closed, forced closed or disabled. `None` says to
+    /// [ask](Self::admit).
+    ///
+    /// The part of `admit` that a caller with a fast path wants to have apart.
+    #[inline]
+    pub fn admit_closed(&self, now: impl FnOnce() -> Instant) -> Option<Ticket> {
+        self.shared.admit_closed(now)
     }
 
     /// Reports an answer: see [`Permit::finish`].
     #[inline]
-    #[expect(clippy::needless_pass_by_value, reason = "a ticket comes back once")]
     pub fn finish(
         &self,
-        ticket: Ticket,
+        ticket: &mut Ticket,
         verdict: Verdict,
         retry_after: Option<Duration>,
         now: impl FnOnce() -> Instant,
     ) -> Option<Transition> {
-        self.shared.finish(&ticket, verdict, retry_after, now)
+        self.shared.finish(&ticket.spend(), verdict, retry_after, now)
     }
 
     /// Reports that no answer will come: see [`Permit::abandon`].
-    #[expect(clippy::needless_pass_by_value, reason = "a ticket comes back once")]
-    pub fn abandon(&self, ticket: Ticket, cut: bool, now: impl FnOnce() -> Instant) -> Option<Transition> {
-        if cut {
-            return self.shared.finish(&ticket, Verdict::Failure(FailureKind::Timeout), None, now);
-        }
-        if let Some(started) = ticket.started {
-            let now = now();
-            if self.shared.is_slow(started, now) {
-                return self.shared.finish(&ticket, Verdict::Success, None, || now);
-            }
-        }
-        self.shared.give_back(&ticket);
-        None
+    pub fn abandon(
+        &self,
+        ticket: &mut Ticket,
+        cut: bool,
+        now: impl FnOnce() -> Instant,
+    ) -> Option<Transition> {
+        self.shared.abandon(&ticket.spend(), cut, now)
     }
 
     /// The refusal that a call would meet, if it would: asks without taking a probe's slot.

@@ -2,6 +2,8 @@
 //!
 //! `PROPTEST_CASES=2500 cargo test -p resilience-core --release model` walks a million steps.
 
+#![cfg(not(loom))]
+
 use std::time::{Duration, Instant};
 
 use proptest::{collection::vec, prelude::*};

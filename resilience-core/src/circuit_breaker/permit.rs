@@ -7,25 +7,38 @@ use crate::Verdict;
 
 /// What a call was admitted under; goes back to the breaker that gave it.
 ///
-/// See [`CircuitBreaker::admit`]; a [`Permit`] is a ticket that cannot be lost.
+/// See [`CircuitBreaker::admit`]; a [`Permit`] is a ticket that cannot be lost. It is worth one report: after that it is
+/// spent, and further ones change nothing.
 #[derive(Debug)]
 #[must_use = "a ticket that is not given back may occupy the slot of a probe"]
 pub struct Ticket {
     /// The generation and gate at admission.
     pub(super) word: u64,
-    /// The number of the probe, if the call is one.
-    pub(super) probe: Option<u64>,
-    /// When the call began, if anybody has to know.
-    pub(super) started: Option<Instant>,
+    /// The number of the probe, or [`NONE`](Self::NONE).
+    pub(super) probe: u64,
+    /// When the call began, or [`NONE`](Self::NONE) if nobody has to know.
+    pub(super) started: u64,
 }
 
 impl Ticket {
-    pub(super) const fn new(word: u64, started: Option<Instant>) -> Self {
-        Self { word, probe: None, started }
+    /// Plain words and no `Option`s: words of one size are cheap to move.
+    pub(super) const NONE: u64 = u64::MAX;
+
+    /// Whether it has been reported.
+    #[inline]
+    #[must_use]
+    pub const fn is_spent(&self) -> bool {
+        self.word == Self::NONE
     }
 
-    pub(super) const fn probe(word: u64, started: Option<Instant>, probe: u64) -> Self {
-        Self { word, probe: Some(probe), started }
+    /// What it is worth, once.
+    #[inline]
+    pub(super) const fn spend(&mut self) -> Self {
+        let Self { word, probe, started } = *self;
+        self.word = Self::NONE;
+        self.probe = Self::NONE;
+        self.started = Self::NONE;
+        Self { word, probe, started }
     }
 }
 
@@ -50,12 +63,12 @@ impl Ticket {
 #[must_use = "a permit that is dropped counts as a call that was abandoned"]
 pub struct Permit {
     breaker: CircuitBreaker,
-    ticket: Option<Ticket>,
+    ticket: Ticket,
 }
 
 impl Permit {
     pub(super) const fn new(breaker: CircuitBreaker, ticket: Ticket) -> Self {
-        Self { breaker, ticket: Some(ticket) }
+        Self { breaker, ticket }
     }
 
     /// Reports the answer, and returns the transition that it caused.
@@ -68,8 +81,7 @@ impl Permit {
         retry_after: Option<Duration>,
         now: impl FnOnce() -> Instant,
     ) -> Option<Transition> {
-        let ticket = self.ticket.take()?;
-        self.breaker.finish(ticket, verdict, retry_after, now)
+        self.breaker.finish(&mut self.ticket, verdict, retry_after, now)
     }
 
     /// Reports that no answer will come: the call was dropped.
@@ -78,15 +90,12 @@ impl Permit {
     /// nothing about it and counts nowhere, unless [slow calls](super::Config::slow_calls) are watched and it had waited
     /// longer than their threshold: then it is a slow call.
     pub fn abandon(mut self, cut: bool, now: impl FnOnce() -> Instant) -> Option<Transition> {
-        let ticket = self.ticket.take()?;
-        self.breaker.abandon(ticket, cut, now)
+        self.breaker.abandon(&mut self.ticket, cut, now)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.breaker.shared.give_back(&ticket);
-        }
+        self.breaker.shared.give_back(&self.ticket);
     }
 }

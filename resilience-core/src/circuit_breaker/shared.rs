@@ -73,60 +73,55 @@ impl Shared {
         gate(self.hot.0.word.load(Ordering::Acquire))
     }
 
+    /// Admits at once where every call is admitted.
     #[inline]
+    pub(super) fn admit_closed(&self, now: impl FnOnce() -> Instant) -> Option<Ticket> {
+        let word = self.hot.0.word.load(Ordering::Acquire);
+        if !admits_all(word) {
+            return None;
+        }
+        let times_calls = self.hot.0.slow_after.load(Ordering::Relaxed) != u64::MAX;
+        let started = if times_calls { self.nanos(now()) } else { Ticket::NONE };
+        Some(Ticket { word, probe: Ticket::NONE, started })
+    }
+
     pub(super) fn admit(
         &self,
         now: impl FnOnce() -> Instant,
     ) -> (Result<Ticket, Rejected>, Option<Transition>) {
-        let word = self.hot.0.word.load(Ordering::Acquire);
-        match gate(word) {
-            Gate::Closed | Gate::ForcedClosed => {
-                let times_calls = self.hot.0.slow_after.load(Ordering::Relaxed) != u64::MAX;
-                (Ok(Ticket::new(word, times_calls.then(now))), None)
-            }
-            Gate::Disabled => (Ok(Ticket::new(word, None)), None),
-            Gate::Open | Gate::HalfOpen | Gate::ForcedOpen => match self.refuse(word, now) {
-                Ok(now) => self.admit_slowly(now),
-                Err(rejected) => (Err(rejected), None),
-            },
+        let now = self.nanos(now());
+        match self.refuse(self.hot.0.word.load(Ordering::Acquire), now) {
+            Some(rejected) => (Err(rejected), None),
+            None => self.admit_slowly(now),
         }
     }
 
     #[inline]
     pub(super) fn refusal(&self, now: impl FnOnce() -> Instant) -> Option<Rejected> {
-        self.refuse(self.hot.0.word.load(Ordering::Acquire), now).err()
+        let word = self.hot.0.word.load(Ordering::Acquire);
+        if admits_all(word) { None } else { self.refuse(word, self.nanos(now())) }
     }
 
-    /// The refusal that needs no lock, or the time at which to ask the machine, if asking needs the time.
-    #[inline]
-    fn refuse(&self, word: u64, now: impl FnOnce() -> Instant) -> Result<Option<Instant>, Rejected> {
-        let gate = gate(word);
-        match gate {
-            Gate::Closed | Gate::ForcedClosed | Gate::Disabled => Ok(None),
-            Gate::ForcedOpen => Err(Rejected::CircuitOpen { retry_after: None }),
-            Gate::Open | Gate::HalfOpen => {
-                let now = now();
-                let left = self.hot.0.refuses_until.load(Ordering::Relaxed).saturating_sub(self.nanos(now));
-                if left == 0 {
-                    return Ok(Some(now));
-                }
-                let wait = match gate {
-                    Gate::HalfOpen => self.hot.0.probe_wait.load(Ordering::Relaxed),
-                    _ => left,
-                };
-                Err(Rejected::CircuitOpen { retry_after: Some(Duration::from_nanos(wait)) })
-            }
-        }
+    /// The refusal that needs no lock.
+    fn refuse(&self, word: u64, now: u64) -> Option<Rejected> {
+        let hot = &self.hot.0;
+        let left = hot.refuses_until.load(Ordering::Relaxed).saturating_sub(now);
+        let retry_after = match gate(word) {
+            Gate::ForcedOpen => None,
+            Gate::Open if left > 0 => Some(left),
+            Gate::HalfOpen if left > 0 => Some(hot.probe_wait.load(Ordering::Relaxed)),
+            _ => return None,
+        };
+        Some(Rejected::CircuitOpen { retry_after: retry_after.map(Duration::from_nanos) })
     }
 
     #[cold]
-    fn admit_slowly(&self, at: Option<Instant>) -> (Result<Ticket, Rejected>, Option<Transition>) {
-        let now = at.map_or(0, |at| self.nanos(at));
+    fn admit_slowly(&self, now: u64) -> (Result<Ticket, Rejected>, Option<Transition>) {
         self.locked(|machine| {
             let (admitted, transition) = machine.admit(now);
+            let ticket = |probe| Ticket { word: word(machine), probe, started: now };
             let admitted = match admitted {
-                Ok(None) => Ok(Ticket::new(word(machine), at)),
-                Ok(Some(probe)) => Ok(Ticket::probe(word(machine), at, probe)),
+                Ok(probe) => Ok(ticket(probe.unwrap_or(Ticket::NONE))),
                 Err(retry_after) => Err(Rejected::CircuitOpen { retry_after }),
             };
             (admitted, transition)
@@ -141,6 +136,28 @@ impl Shared {
         hint: Option<Duration>,
         now: impl FnOnce() -> Instant,
     ) -> Option<Transition> {
+        let good = matches!(verdict, Verdict::Success | Verdict::Failure(FailureKind::Permanent));
+        let tallies = good && counts_calls(ticket.word);
+        let defers_until = self.hot.0.defers_until.load(Ordering::Relaxed);
+        let needs_no_time = defers_until == u64::MAX && ticket.started == Ticket::NONE;
+        if tallies && needs_no_time && self.tally(ticket.word) {
+            return None;
+        }
+        let now = self.nanos(now());
+        if tallies && now < defers_until && !self.is_slow(ticket, now) && self.tally(ticket.word) {
+            return None;
+        }
+        self.finish_slowly(ticket, verdict, hint, now)
+    }
+
+    #[cold]
+    fn finish_slowly(
+        &self,
+        ticket: &Ticket,
+        verdict: Verdict,
+        hint: Option<Duration>,
+        now: u64,
+    ) -> Option<Transition> {
         let (failed, in_run) = match verdict {
             Verdict::Success | Verdict::Failure(FailureKind::Permanent) => (false, false),
             Verdict::Failure(FailureKind::Throttled) => (true, false),
@@ -150,25 +167,28 @@ impl Shared {
                 return None;
             }
         };
-        let counted = matches!(gate(ticket.word), Gate::Closed | Gate::ForcedClosed);
-        let defers_until = self.hot.0.defers_until.load(Ordering::Relaxed);
-        if counted
-            && !failed
-            && ticket.started.is_none()
-            && defers_until == u64::MAX
-            && self.tally(ticket.word)
-        {
-            return None;
-        }
-        if gate(ticket.word) == Gate::Disabled {
-            return None;
-        }
-        let now = now();
-        let slow = ticket.started.is_some_and(|started| self.is_slow(started, now));
-        if counted && !failed && !slow && self.nanos(now) < defers_until && self.tally(ticket.word) {
-            return None;
-        }
+        let slow = self.is_slow(ticket, now);
         self.record(ticket, Report { failed, in_run, slow, hint: hint.unwrap_or_default() }, now)
+    }
+
+    pub(super) fn abandon(
+        &self,
+        ticket: &Ticket,
+        cut: bool,
+        now: impl FnOnce() -> Instant,
+    ) -> Option<Transition> {
+        if cut {
+            return self.finish(ticket, Verdict::Failure(FailureKind::Timeout), None, now);
+        }
+        if ticket.started != Ticket::NONE {
+            let now = self.nanos(now());
+            if self.is_slow(ticket, now) {
+                let slow = Report { failed: false, in_run: false, slow: true, hint: Duration::ZERO };
+                return self.record(ticket, slow, now);
+            }
+        }
+        self.give_back(ticket);
+        None
     }
 
     /// Counts a good answer on this thread's stripe, unless its generation is over or the tally is full.
@@ -190,18 +210,18 @@ impl Shared {
     }
 
     #[cold]
-    fn record(&self, ticket: &Ticket, report: Report, now: Instant) -> Option<Transition> {
-        if self.hot.0.word.load(Ordering::Acquire) != ticket.word {
+    fn record(&self, ticket: &Ticket, report: Report, now: u64) -> Option<Transition> {
+        let is_late = self.hot.0.word.load(Ordering::Acquire) != ticket.word;
+        if is_late || gate(ticket.word) == Gate::Disabled {
             return None;
         }
-        let now = self.nanos(now);
         self.locked(|machine| {
             if word(machine) != ticket.word {
                 return None;
             }
             match ticket.probe {
-                Some(probe) => machine.record_probe(probe, report, now),
-                None => machine.record(report, now),
+                Ticket::NONE => machine.record(report, now),
+                probe => machine.record_probe(probe, report, now),
             }
         })
     }
@@ -209,19 +229,19 @@ impl Shared {
     /// A call that says nothing: a probe's slot is free again.
     #[inline]
     pub(super) fn give_back(&self, ticket: &Ticket) {
-        if let Some(probe) = ticket.probe {
+        if ticket.probe != Ticket::NONE {
             self.locked(|machine| {
                 if word(machine) == ticket.word {
-                    machine.release_probe(probe);
+                    machine.release_probe(ticket.probe);
                 }
             });
         }
     }
 
     #[inline]
-    pub(super) fn is_slow(&self, started: Instant, now: Instant) -> bool {
-        let took = now.saturating_duration_since(started);
-        nanos(took) > self.hot.0.slow_after.load(Ordering::Relaxed)
+    fn is_slow(&self, ticket: &Ticket, now: u64) -> bool {
+        ticket.started != Ticket::NONE
+            && now.saturating_sub(ticket.started) > self.hot.0.slow_after.load(Ordering::Relaxed)
     }
 
     #[inline]
@@ -294,6 +314,14 @@ const fn gate(word: u64) -> Gate {
         4 => Gate::ForcedClosed,
         _ => Gate::Disabled,
     }
+}
+
+const fn admits_all(word: u64) -> bool {
+    matches!(gate(word), Gate::Closed | Gate::ForcedClosed | Gate::Disabled)
+}
+
+const fn counts_calls(word: u64) -> bool {
+    matches!(gate(word), Gate::Closed | Gate::ForcedClosed)
 }
 
 /// The generation as it stands in an empty tally.

@@ -1,5 +1,7 @@
 //! Boundaries on the exact tick, and the traps that this breaker must not fall into.
 
+#![cfg(not(loom))]
+
 use std::time::{Duration, Instant};
 
 use super::{Cause, CircuitBreaker, Config, Mode, Permit, State, Transition, window};

@@ -9,8 +9,9 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use resilience_core::{Classify, FailureKind, Refusal, Rejected, Verdict, circuit_breaker::Ticket};
+use resilience_core::{Classify, FailureKind, Refusal, Verdict, circuit_breaker::Ticket};
 
+use super::shared::Refused;
 pub use super::shared::{Held, HeldByKey, Hold};
 use crate::time;
 
@@ -41,15 +42,33 @@ pin_project! {
             admitted: Admitted<H>,
         },
         /// The inner service was not called.
-        Refused { rejected: Rejected },
+        Refused { refused: Refused },
         /// The response has been returned.
         Done,
     }
 }
 
 impl<F, H: Hold> ResponseFuture<F, H> {
-    pub(super) const fn refused(rejected: Rejected) -> Self {
-        Self { phase: Phase::Refused { rejected } }
+    /// Calls the inner service with what it was admitted under.
+    ///
+    /// The parts come one by one and the future is put together last, in its place: to move a future that has just
+    /// been written costs more than to count the call.
+    #[inline]
+    pub(super) fn call(
+        mut ticket: Ticket,
+        cut: Cut,
+        hold: impl Fn() -> H,
+        inner: impl FnOnce() -> F,
+    ) -> Self {
+        let panicked = OnUnwind(|| failed(&hold(), &mut ticket));
+        let inner = inner();
+        std::mem::forget(panicked);
+        Self { phase: Phase::Running { inner, admitted: Admitted { held: hold(), ticket, cut } } }
+    }
+
+    #[inline]
+    pub(super) const fn refused(refused: Refused) -> Self {
+        Self { phase: Phase::Refused { refused } }
     }
 }
 
@@ -66,17 +85,18 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut phase = self.project().phase;
         let result = match phase.as_mut().project() {
-            PhaseProj::Running { inner, admitted } => match admitted.guard(|| inner.poll(cx)) {
-                Poll::Ready(result) => {
-                    admitted.answered(result.as_ref());
-                    result
-                }
-                Poll::Pending => {
+            PhaseProj::Running { inner, admitted } => {
+                let panicked = OnUnwind(|| failed(&admitted.held, &mut admitted.ticket));
+                let polled = inner.poll(cx);
+                std::mem::forget(panicked);
+                let Poll::Ready(result) = polled else {
                     admitted.pending();
                     return Poll::Pending;
-                }
-            },
-            PhaseProj::Refused { rejected } => Err((*rejected).into()),
+                };
+                admitted.answered(result.as_ref());
+                result
+            }
+            PhaseProj::Refused { refused } => Err(refused.rejected().into()),
             PhaseProj::Done => panic!("`CircuitBreaker`'s future was polled after it had completed"),
         };
         phase.set(Phase::Done);
@@ -85,15 +105,15 @@ where
 }
 
 /// A call in progress: it reports exactly once, at the latest when it is dropped.
-pub(super) struct Admitted<H: Hold> {
+struct Admitted<H: Hold> {
     held: H,
-    ticket: Option<Ticket>,
+    ticket: Ticket,
     cut: Cut,
 }
 
 /// When a layer further out cuts the call.
 #[derive(Clone, Copy, Debug)]
-enum Cut {
+pub(super) enum Cut {
     Never,
     At(Instant),
     /// So long after the call is first found pending, or at the deadline.
@@ -101,7 +121,8 @@ enum Cut {
 }
 
 impl Cut {
-    fn of(context: Option<&resilience_core::Context>) -> Self {
+    #[inline]
+    pub(super) fn of(context: Option<&resilience_core::Context>) -> Self {
         let Some(context) = context else {
             return Self::Never;
         };
@@ -116,51 +137,12 @@ impl Cut {
 
 impl<H: Hold> Admitted<H> {
     #[inline]
-    pub(super) fn new(held: H, ticket: Ticket, context: Option<&resilience_core::Context>) -> Self {
-        Self { held, ticket: Some(ticket), cut: Cut::of(context) }
-    }
-
-    /// Calls the inner service.
-    #[inline]
-    pub(super) fn call<F>(mut self, call: impl FnOnce() -> F) -> ResponseFuture<F, H> {
-        let inner = self.guard(call);
-        ResponseFuture { phase: Phase::Running { inner, admitted: self } }
-    }
-
-    /// Runs code of the inner service; if that panics, the call has failed.
-    #[inline]
-    fn guard<T>(&mut self, inner: impl FnOnce() -> T) -> T {
-        struct Panicked<'a, H: Hold>(&'a mut Admitted<H>);
-
-        impl<H: Hold> Drop for Panicked<'_, H> {
-            fn drop(&mut self) {
-                self.0.failed(FailureKind::Fault);
-            }
-        }
-
-        let panicked = Panicked(self);
-        let result = inner();
-        std::mem::forget(panicked);
-        result
-    }
-
-    #[inline]
     fn answered<T, E>(&mut self, result: Result<&T, &E>)
     where
         H::Classify: Classify<T, E>,
         E: Refusal,
     {
-        if let Some(ticket) = self.ticket.take() {
-            self.held.report(ticket, result);
-        }
-    }
-
-    #[cold]
-    fn failed(&mut self, kind: FailureKind) {
-        if let Some(ticket) = self.ticket.take() {
-            let verdict = Verdict::Failure(kind);
-            self.held.tell(self.held.breaker().finish(ticket, verdict, None, time::now));
-        }
+        self.held.report(&mut self.ticket, result);
     }
 
     /// A limit that counts from here begins.
@@ -176,19 +158,37 @@ impl<H: Hold> Admitted<H> {
 impl<H: Hold> Drop for Admitted<H> {
     #[inline]
     fn drop(&mut self) {
-        let Some(ticket) = self.ticket.take() else {
+        if self.ticket.is_spent() {
             return;
-        };
+        }
         let transition = match self.cut {
             Cut::At(at) => {
                 let now = time::now();
-                self.held.breaker().abandon(ticket, now >= at, || now)
+                self.held.breaker().abandon(&mut self.ticket, now >= at, || now)
             }
             // Not even pending yet, a limit counted from then cannot be over.
-            Cut::Never | Cut::AfterPending(..) => self.held.breaker().abandon(ticket, false, time::now),
+            Cut::Never | Cut::AfterPending(..) => {
+                self.held.breaker().abandon(&mut self.ticket, false, time::now)
+            }
         };
         self.held.tell(transition);
     }
+}
+
+/// Runs when it is dropped: forgotten unless the inner service panics.
+struct OnUnwind<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnUnwind<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// A panic further in is a failure of the call.
+#[cold]
+fn failed<H: Hold>(held: &H, ticket: &mut Ticket) {
+    let fault = Verdict::Failure(FailureKind::Fault);
+    held.tell(held.breaker().finish(ticket, fault, None, time::now));
 }
 
 impl<F, H: Hold> fmt::Debug for ResponseFuture<F, H> {

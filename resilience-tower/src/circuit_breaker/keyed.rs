@@ -18,8 +18,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    future::{Admitted, HeldByKey, ResponseFuture},
-    shared::Rules,
+    future::{Cut, HeldByKey, ResponseFuture},
+    shared::{Refused, Rules},
 };
 use crate::time;
 
@@ -192,11 +192,15 @@ where
         let (admitted, transition) = breaker.admit(|| now);
         rules.tell(transition);
         match admitted {
-            Ok(ticket) => Admitted::new(HeldByKey::new(breaker, rules), ticket, request.context())
-                .call(|| self.inner.call(request)),
+            Ok(ticket) => {
+                let cut = Cut::of(request.context());
+                let hold = || HeldByKey::new(breaker.clone(), rules);
+                ResponseFuture::call(ticket, cut, hold, || self.inner.call(request))
+            }
             Err(rejected) => {
-                rules.tell_rejected(rejected);
-                ResponseFuture::refused(rejected)
+                let refused = Refused::new(rejected);
+                rules.tell_rejected(refused);
+                ResponseFuture::refused(refused)
             }
         }
     }

@@ -1,16 +1,14 @@
-use std::{
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::task::{Context, Poll};
 
 use resilience_core::{
-    CarryContext, Classify, ErrorsAreFailures, Observer, Refusal, Rejected, striped::StripedArc,
+    CarryContext, Classify, ErrorsAreFailures, Observer, Refusal, Rejected, circuit_breaker::Ticket,
+    striped::StripedArc,
 };
 use tower_service::Service;
 
 use super::{
-    future::{Admitted, ResponseFuture},
-    shared::{Held, Single},
+    future::{Cut, ResponseFuture},
+    shared::{Held, Refused, Single},
 };
 use crate::time;
 
@@ -33,12 +31,26 @@ enum Ready {
     /// The inner service is reserved.
     Inner,
     /// The breaker refuses; the inner service was left alone.
-    Refused(Rejected),
+    Refused(Refused),
 }
 
 impl<S, C, O> CircuitBreaker<S, C, O> {
     pub(super) const fn new(inner: S, shared: StripedArc<Single<C, O>>) -> Self {
         Self { inner, shared, ready: Ready::No }
+    }
+}
+
+impl<S, C, O: Observer> CircuitBreaker<S, C, O> {
+    /// Asks the breaker; the observer hears of the transition that this causes.
+    #[inline]
+    fn admit(&self) -> Result<Ticket, Rejected> {
+        let Single { breaker, rules } = &*self.shared;
+        if let Some(ticket) = breaker.admit_closed(time::now) {
+            return Ok(ticket);
+        }
+        let (admitted, transition) = breaker.admit(time::now);
+        rules.tell(transition);
+        admitted
     }
 }
 
@@ -65,7 +77,7 @@ where
         if let Some(rejected) = self.shared.breaker.refusal(time::now) {
             // What the inner service has reserved for us, if it has, stays reserved.
             if !matches!(self.ready, Ready::Inner) {
-                self.ready = Ready::Refused(rejected);
+                self.ready = Ready::Refused(Refused::new(rejected));
             }
             return Poll::Ready(Ok(()));
         }
@@ -76,30 +88,25 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        let Single { breaker, rules } = &*self.shared;
         let refused = match self.ready {
-            Ready::Inner => None,
-            Ready::Refused(rejected) => Some(rejected),
-            Ready::No => Some(Rejected::CircuitOpen { retry_after: Some(Duration::ZERO) }),
-        };
-        if let Some(rejected) = refused {
+            Ready::Inner => match self.admit() {
+                Ok(ticket) => {
+                    self.ready = Ready::No;
+                    let cut = Cut::of(request.context());
+                    let hold = || Held::new(&self.shared);
+                    return ResponseFuture::call(ticket, cut, hold, || self.inner.call(request));
+                }
+                // The inner service stays reserved for the next call.
+                Err(rejected) => Refused::new(rejected),
+            },
             // Even if the wait is over by now: the inner service was not readied for this call.
-            self.ready = Ready::No;
-            rules.tell_rejected(rejected);
-            return ResponseFuture::refused(rejected);
-        }
-        let (admitted, transition) = breaker.admit(time::now);
-        rules.tell(transition);
-        match admitted {
-            Ok(ticket) => {
+            Ready::Refused(refused) => {
                 self.ready = Ready::No;
-                Admitted::new(Held::new(&self.shared), ticket, request.context())
-                    .call(|| self.inner.call(request))
+                refused
             }
-            Err(rejected) => {
-                rules.tell_rejected(rejected);
-                ResponseFuture::refused(rejected)
-            }
-        }
+            Ready::No => Refused::AT_ONCE,
+        };
+        self.shared.rules.tell_rejected(refused);
+        ResponseFuture::refused(refused)
     }
 }

@@ -1,10 +1,10 @@
 //! What all services of a layer share, and what a call takes along of it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use resilience_core::{
     CircuitBreaker, Classify, Event, Observer, Refusal, Rejected, Verdict,
-    circuit_breaker::Transition,
+    circuit_breaker::{Ticket, Transition},
     striped::{Lease, StripedArc},
 };
 
@@ -24,8 +24,35 @@ impl<C, O: Observer> Rules<C, O> {
         }
     }
 
-    pub(super) fn tell_rejected(&self, rejected: Rejected) {
-        self.observer.observe(&Event::CircuitBreakerRejected { retry_after: rejected.retry_after() });
+    #[inline]
+    pub(super) fn tell_rejected(&self, refused: Refused) {
+        if self.observer.listens() {
+            self.observer.observe(&Event::CircuitBreakerRejected { retry_after: refused.retry_after() });
+        }
+    }
+}
+
+/// The `retry_after` of a refusal in one word of nanoseconds, the largest for none.
+///
+/// A future holds it where a running call holds words: a `Duration` in that place would have every move of the future
+/// split into pieces, at a cost that shows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused(u64);
+
+impl Refused {
+    pub(super) const AT_ONCE: Self = Self(0);
+
+    pub(super) fn new(rejected: Rejected) -> Self {
+        let nanos = rejected.retry_after().and_then(|wait| u64::try_from(wait.as_nanos()).ok());
+        Self(nanos.unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn rejected(self) -> Rejected {
+        Rejected::CircuitOpen { retry_after: self.retry_after() }
+    }
+
+    fn retry_after(self) -> Option<Duration> {
+        (self.0 != u64::MAX).then(|| Duration::from_nanos(self.0))
     }
 }
 
@@ -47,7 +74,8 @@ pub trait Hold {
 
     /// Reports an answer to the breaker. A refusal from further in speaks for itself; the classifier is not asked.
     #[doc(hidden)]
-    fn report<T, E>(&self, ticket: resilience_core::circuit_breaker::Ticket, result: Result<&T, &E>)
+    #[inline]
+    fn report<T, E>(&self, ticket: &mut Ticket, result: Result<&T, &E>)
     where
         Self::Classify: Classify<T, E>,
         E: Refusal,
