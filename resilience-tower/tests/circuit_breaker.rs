@@ -25,6 +25,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 type Outcome = Result<&'static str, Error<&'static str>>;
 
+#[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

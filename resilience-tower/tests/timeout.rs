@@ -19,6 +19,7 @@ type Outcome = Result<(), Error<()>>;
 
 const MS: Duration = Duration::from_millis(1);
 
+#[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

@@ -442,7 +442,8 @@ fn settings_out_of_range_panic_with_the_field_and_the_value() {
             Err(panic) => (*panic.downcast::<&str>().unwrap()).to_owned(),
         }
     };
-    let cases: [(fn() -> Config, &str, &str); 11] = [
+    type Case = (fn() -> Config, &'static str, &'static str);
+    let cases: [Case; 11] = [
         (|| Config::new().time_window(MS), "time_window", "1ms"),
         (|| Config::new().buckets(0), "buckets", "0"),
         (|| Config::new().count_window(0), "count_window", "0"),

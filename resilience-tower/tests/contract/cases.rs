@@ -32,7 +32,7 @@ fn is_ready<S: Service<Call<u32>>>(service: &mut S) -> bool {
     matches!(poll_ready(service), Poll::Ready(Ok(())))
 }
 
-pub async fn answers_and_errors_pass_through<T: Subject>() {
+pub(crate) async fn answers_and_errors_pass_through<T: Subject>() {
     let layer = T::layer();
     let mut service = T::around(&layer, Strict::new(Does::Echo));
     assert_eq!(service.ready().await.unwrap().call(Call::new(7)).await, Ok(7));
@@ -42,13 +42,13 @@ pub async fn answers_and_errors_pass_through<T: Subject>() {
 }
 
 /// That it compiles is the proof.
-pub async fn an_inner_service_that_cannot_be_cloned_is_enough<T: Subject>() {
+pub(crate) async fn an_inner_service_that_cannot_be_cloned_is_enough<T: Subject>() {
     let service = T::around(&T::layer(), Strict::new(Does::Echo));
     assert_eq!(service.oneshot(Call::new(7)).await, Ok(7));
 }
 
 /// `Strict` and `ConcurrencyLimit` both panic when an instance is called that was not readied.
-pub async fn trap_29_the_readied_instance_is_the_one_that_is_called<T: Subject>() {
+pub(crate) async fn trap_29_the_readied_instance_is_the_one_that_is_called<T: Subject>() {
     let mut service = T::around_clonable(&T::layer(), Limited::new(Clonable::new(Does::Echo), 1));
     for n in 0..5 {
         let mut clone = service.clone();
@@ -57,17 +57,17 @@ pub async fn trap_29_the_readied_instance_is_the_one_that_is_called<T: Subject>(
     }
 }
 
-pub async fn pending_readiness_passes_through<T: Subject>() {
+pub(crate) async fn pending_readiness_passes_through<T: Subject>() {
     let mut service = T::around(&T::layer(), Strict::with_readiness(Readiness::Pending));
     assert!(poll_ready(&mut service).is_pending());
 }
 
-pub async fn errors_of_poll_ready_pass_through<T: Subject>() {
+pub(crate) async fn errors_of_poll_ready_pass_through<T: Subject>() {
     let mut service = T::around(&T::layer(), Strict::with_readiness(Readiness::Fails));
     assert_eq!(poll_ready(&mut service), Poll::Ready(Err(Error::Inner("not ready"))));
 }
 
-pub async fn readiness_is_reserved_and_kept<T: Subject>() {
+pub(crate) async fn readiness_is_reserved_and_kept<T: Subject>() {
     let inner = Strict::new(Does::Echo);
     let log = Arc::clone(&inner.log);
     let mut service = T::around(&T::layer(), inner);
@@ -77,7 +77,7 @@ pub async fn readiness_is_reserved_and_kept<T: Subject>() {
     assert_eq!((log.readied(), log.called()), (readied, 1), "what was reserved was used");
 }
 
-pub async fn a_clone_starts_unready_and_holds_nothing<T: Subject>() {
+pub(crate) async fn a_clone_starts_unready_and_holds_nothing<T: Subject>() {
     let mut service = T::around_clonable(&T::layer(), Limited::new(Clonable::new(Does::Echo), 1));
     assert!(is_ready(&mut service));
     let mut clone = service.clone();
@@ -88,7 +88,7 @@ pub async fn a_clone_starts_unready_and_holds_nothing<T: Subject>() {
     assert!(is_ready(&mut clone));
 }
 
-pub async fn a_refusal_comes_from_call_and_leaves_the_inner_service_alone<T: Subject>() {
+pub(crate) async fn a_refusal_comes_from_call_and_leaves_the_inner_service_alone<T: Subject>() {
     let (layer, call) = T::refusing();
     let inner = Strict::new(Does::Echo);
     let log = Arc::clone(&inner.log);
@@ -102,7 +102,7 @@ pub async fn a_refusal_comes_from_call_and_leaves_the_inner_service_alone<T: Sub
     }
 }
 
-pub async fn trap_30_a_refusal_does_not_poison_a_buffer<T: Subject>() {
+pub(crate) async fn trap_30_a_refusal_does_not_poison_a_buffer<T: Subject>() {
     let (layer, call) = T::refusing();
     let inner = Limited::new(Clonable::new(Does::Echo), 1);
     let mut buffer = Buffer::new(BoxedError(T::around_clonable(&layer, inner)), 4);
@@ -138,7 +138,7 @@ where
     }
 }
 
-pub async fn cancelling_before_the_call_frees_everything<T: Subject>() {
+pub(crate) async fn cancelling_before_the_call_frees_everything<T: Subject>() {
     let layer = T::layer();
     let limited = Limited::new(Clonable::new(Does::Echo), 1);
     let mut service = T::around_clonable(&layer, limited.clone());
@@ -148,11 +148,11 @@ pub async fn cancelling_before_the_call_frees_everything<T: Subject>() {
     assert!(T::holds_nothing(&layer));
 }
 
-pub async fn cancelling_before_the_first_poll_frees_everything<T: Subject>() {
+pub(crate) async fn cancelling_before_the_first_poll_frees_everything<T: Subject>() {
     cancel::<T>(0).await;
 }
 
-pub async fn cancelling_while_pending_frees_everything<T: Subject>() {
+pub(crate) async fn cancelling_while_pending_frees_everything<T: Subject>() {
     cancel::<T>(1).await;
     cancel::<T>(3).await;
 }
@@ -175,7 +175,7 @@ async fn cancel<T: Subject>(after_polls: u32) {
     assert!(T::holds_nothing(&layer));
 }
 
-pub async fn a_panic_in_call_passes_through_and_frees_everything<T: Subject>() {
+pub(crate) async fn a_panic_in_call_passes_through_and_frees_everything<T: Subject>() {
     let layer = T::layer();
     let mut service = T::around(&layer, Strict::new(Does::PanicInCall));
     assert!(is_ready(&mut service));
@@ -184,7 +184,7 @@ pub async fn a_panic_in_call_passes_through_and_frees_everything<T: Subject>() {
     assert!(T::holds_nothing(&layer));
 }
 
-pub async fn a_panic_in_the_future_passes_through_and_frees_everything<T: Subject>() {
+pub(crate) async fn a_panic_in_the_future_passes_through_and_frees_everything<T: Subject>() {
     let layer = T::layer();
     let inner = Strict::new(Does::PanicInPoll);
     let log = Arc::clone(&inner.log);
@@ -192,7 +192,9 @@ pub async fn a_panic_in_the_future_passes_through_and_frees_everything<T: Subjec
     assert!(is_ready(&mut service));
     {
         let mut response = pin!(service.call(Call::new(7)));
-        let poll = AssertUnwindSafe(|| drop(poll_once(response.as_mut())));
+        let poll = AssertUnwindSafe(|| {
+            let _ = poll_once(response.as_mut());
+        });
         assert!(catch_unwind(poll).is_err());
         assert!(T::holds_nothing(&layer), "already when the panic has passed");
     }
@@ -200,7 +202,7 @@ pub async fn a_panic_in_the_future_passes_through_and_frees_everything<T: Subjec
     assert!(T::holds_nothing(&layer), "and once more is not twice");
 }
 
-pub async fn a_pending_call_is_not_polled_without_being_woken<T: Subject>() {
+pub(crate) async fn a_pending_call_is_not_polled_without_being_woken<T: Subject>() {
     struct Woken(AtomicBool);
     impl Wake for Woken {
         fn wake(self: Arc<Self>) {
@@ -218,7 +220,7 @@ pub async fn a_pending_call_is_not_polled_without_being_woken<T: Subject>() {
     assert!(!woken.0.load(Ordering::SeqCst), "it wakes itself: it spins");
 }
 
-pub async fn services_of_one_layer_share_its_state<T: Subject>() {
+pub(crate) async fn services_of_one_layer_share_its_state<T: Subject>() {
     let layer = T::layer();
     let failing = T::around(&layer, Strict::new(Does::Fail));
     assert!(failing.oneshot(Call::new(7)).await.is_err());
@@ -228,7 +230,7 @@ pub async fn services_of_one_layer_share_its_state<T: Subject>() {
 }
 
 /// That it compiles is the proof: the bounds are on [`Subject`].
-pub async fn everything_public_is_send_and_sync<T: Subject>() {
+pub(crate) async fn everything_public_is_send_and_sync<T: Subject>() {
     fn check<S: Send + Sync + 'static>(_: S) {}
     let service = T::around_clonable(&T::layer(), Limited::new(Clonable::new(Does::Echo), 1));
     check(service.clone());

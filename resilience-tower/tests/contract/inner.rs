@@ -13,11 +13,11 @@ use std::{
 use resilience_core::{Call, Error};
 use tower::Service;
 
-pub type InnerError = Error<&'static str>;
+pub(crate) type InnerError = Error<&'static str>;
 
 /// What the inner service does with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Does {
+pub(crate) enum Does {
     Echo,
     Fail,
     /// Never answers.
@@ -28,7 +28,7 @@ pub enum Does {
 
 /// What the inner service does when asked whether it is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readiness {
+pub(crate) enum Readiness {
     Ready,
     Pending,
     Fails,
@@ -36,46 +36,46 @@ pub enum Readiness {
 
 /// What has happened to an inner service and its clones.
 #[derive(Debug, Default)]
-pub struct Log {
-    pub readied: AtomicU32,
-    pub called: AtomicU32,
-    pub polled: AtomicU32,
-    pub running: AtomicU32,
+pub(crate) struct Log {
+    pub(crate) readied: AtomicU32,
+    pub(crate) called: AtomicU32,
+    pub(crate) polled: AtomicU32,
+    pub(crate) running: AtomicU32,
 }
 
 impl Log {
-    pub fn readied(&self) -> u32 {
+    pub(crate) fn readied(&self) -> u32 {
         self.readied.load(Ordering::SeqCst)
     }
 
-    pub fn called(&self) -> u32 {
+    pub(crate) fn called(&self) -> u32 {
         self.called.load(Ordering::SeqCst)
     }
 
-    pub fn polled(&self) -> u32 {
+    pub(crate) fn polled(&self) -> u32 {
         self.polled.load(Ordering::SeqCst)
     }
 
-    pub fn running(&self) -> u32 {
+    pub(crate) fn running(&self) -> u32 {
         self.running.load(Ordering::SeqCst)
     }
 }
 
 /// The inner service. It cannot be cloned: see [`Clonable`].
 #[derive(Debug)]
-pub struct Strict {
-    pub does: Does,
-    pub readiness: Readiness,
-    pub log: Arc<Log>,
+pub(crate) struct Strict {
+    pub(crate) does: Does,
+    pub(crate) readiness: Readiness,
+    pub(crate) log: Arc<Log>,
     is_ready: bool,
 }
 
 impl Strict {
-    pub fn new(does: Does) -> Self {
+    pub(crate) fn new(does: Does) -> Self {
         Self { does, readiness: Readiness::Ready, log: Arc::default(), is_ready: false }
     }
 
-    pub fn with_readiness(readiness: Readiness) -> Self {
+    pub(crate) fn with_readiness(readiness: Readiness) -> Self {
         Self { readiness, ..Self::new(Does::Echo) }
     }
 }
@@ -106,10 +106,10 @@ impl Service<Call<u32>> for Strict {
 
 /// The same as a service that can be cloned; a clone is not ready.
 #[derive(Debug)]
-pub struct Clonable(pub Strict);
+pub(crate) struct Clonable(pub Strict);
 
 impl Clonable {
-    pub fn new(does: Does) -> Self {
+    pub(crate) fn new(does: Does) -> Self {
         Self(Strict::new(does))
     }
 }
@@ -137,7 +137,7 @@ impl Service<Call<u32>> for Clonable {
 
 /// An answer of the inner service; it runs until it is dropped.
 #[derive(Debug)]
-pub struct Response {
+pub(crate) struct Response {
     does: Does,
     answer: u32,
     log: Arc<Log>,

@@ -1,6 +1,8 @@
 //! What every layer promises to the Tower services around it: one table of cases, run against every layer.
 //!
-//! A new layer takes part by implementing [`Subject`] and adding a line to `suite!` at the bottom.
+//! A new layer takes part by implementing `Subject` and adding a line to `suite!` below.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod cases;
 mod inner;

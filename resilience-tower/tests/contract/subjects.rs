@@ -9,14 +9,14 @@ use tower::{Layer, Service, limit::ConcurrencyLimit};
 use crate::inner::{Clonable, InnerError, Strict};
 
 /// Tower's own limit: it reserves a permit in `poll_ready`, and panics when called without.
-pub type Limited = ConcurrencyLimit<Clonable>;
+pub(crate) type Limited = ConcurrencyLimit<Clonable>;
 
 /// A service that the cases can drive.
-pub trait Driven: Service<Call<u32>, Response = u32, Error = InnerError> {}
+pub(crate) trait Driven: Service<Call<u32>, Response = u32, Error = InnerError> {}
 impl<S: Service<Call<u32>, Response = u32, Error = InnerError>> Driven for S {}
 
 /// A layer under test.
-pub trait Subject: Sized {
+pub(crate) trait Subject: Sized {
     type Layer: Clone + Send + Sync + 'static;
     /// Around an inner service that cannot be cloned.
     type Plain: Driven;
@@ -45,7 +45,8 @@ pub trait Subject: Sized {
 
 const LONG: Duration = Duration::from_secs(60);
 
-pub fn now() -> Instant {
+#[expect(clippy::disallowed_methods, reason = "the tests' own clock")]
+pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
@@ -65,7 +66,7 @@ macro_rules! around {
     };
 }
 
-pub struct AttemptTimeout;
+pub(crate) struct AttemptTimeout;
 
 impl Subject for AttemptTimeout {
     around!(TimeoutLayer);
@@ -81,7 +82,7 @@ impl Subject for AttemptTimeout {
     }
 }
 
-pub struct TotalTimeout;
+pub(crate) struct TotalTimeout;
 
 impl Subject for TotalTimeout {
     around!(TimeoutLayer);
@@ -111,7 +112,7 @@ fn admits(breaker: &CircuitBreaker) -> bool {
     permit.map(drop).is_ok()
 }
 
-pub struct ClosedBreaker;
+pub(crate) struct ClosedBreaker;
 
 impl Subject for ClosedBreaker {
     around!(CircuitBreakerLayer);
@@ -137,7 +138,7 @@ impl Subject for ClosedBreaker {
     }
 }
 
-pub struct SlowCallBreaker;
+pub(crate) struct SlowCallBreaker;
 
 impl Subject for SlowCallBreaker {
     around!(CircuitBreakerLayer);
@@ -157,7 +158,7 @@ impl Subject for SlowCallBreaker {
 }
 
 /// Every call is a probe, and there is one slot.
-pub struct HalfOpenBreaker;
+pub(crate) struct HalfOpenBreaker;
 
 impl Subject for HalfOpenBreaker {
     around!(CircuitBreakerLayer);
@@ -191,7 +192,7 @@ impl Subject for HalfOpenBreaker {
     }
 }
 
-pub struct KeyedBreaker;
+pub(crate) struct KeyedBreaker;
 
 type Key = fn(&Call<u32>) -> u32;
 
