@@ -113,6 +113,22 @@ async fn a_call_that_was_readied_while_open_is_refused_although_the_wait_is_over
     assert_eq!(call(&mut service, Do::Answer).await, Ok("answer"), "and its slot was not taken");
 }
 
+/// A caller that breaks the contract is refused, and the inner service does not have to suffer it.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_was_not_readied_does_not_call_the_inner_one() {
+    let mut service = layer_around(&CircuitBreakerLayer::new(touchy()));
+    let at_once = Err(Rejected::CircuitOpen { retry_after: Some(Duration::ZERO) }.into());
+    let mut clone = service.ready().await.unwrap().clone();
+    assert_eq!(clone.call(Call::new(Do::Answer)).await, at_once, "a clone of a readied service is not ready");
+    assert_eq!(service.call(Call::new(Do::Answer)).await, Ok("answer"));
+    assert_eq!(service.call(Call::new(Do::Answer)).await, at_once, "readiness is used up by a call");
+
+    let busy = tower::limit::ConcurrencyLimit::new(obedient(), 0);
+    let mut service = ServiceBuilder::new().layer(CircuitBreakerLayer::new(touchy())).service(busy);
+    assert!(service.poll_ready(&mut TaskContext::from_waker(Waker::noop())).is_pending());
+    assert_eq!(service.call(Call::new(Do::Answer)).await, at_once, "it was still pending");
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_classifier_decides_and_its_hint_lengthens_the_wait() {
     #[derive(Clone)]
