@@ -283,6 +283,22 @@ async fn trap_09_the_inner_service_is_not_called_before_the_breaker_is_asked() {
         let _ = service.ready().await.unwrap().call(Call::new(())).await;
     }
     assert_eq!(called.load(Ordering::Relaxed), 1);
+
+    // Nor if it was readied while the breaker was closed.
+    let layer = CircuitBreakerLayer::new(touchy());
+    let inner = service_fn({
+        let called = Arc::clone(&called);
+        move |call: Call<Do>| {
+            called.fetch_add(1, Ordering::Relaxed);
+            obedient().oneshot(call)
+        }
+    });
+    let mut one = ServiceBuilder::new().layer(layer).service(inner);
+    let mut other = one.clone();
+    let readied = other.ready().await.unwrap();
+    assert!(call(&mut one, Do::Fail).await.is_err());
+    assert!(matches!(readied.call(Call::new(Do::Answer)).await, Err(Error::Rejected(_))));
+    assert_eq!(called.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test(start_paused = true)]

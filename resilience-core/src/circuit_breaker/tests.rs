@@ -495,6 +495,17 @@ fn trap_03_a_call_admitted_while_closed_is_no_probe() {
     assert_eq!(lab.state(), State::HalfOpen);
     assert_eq!(lab.finish(probe, Verdict::Success).map(|t| t.to), Some(State::Closed));
     assert_eq!(lab.breaker.snapshot(lab.now).calls, 0, "and they count nowhere");
+
+    // Nor is a probe of an earlier half-open phase one of the present.
+    let mut lab = Lab::new(touchy().probes(2));
+    let wait = lab.open();
+    lab.pass(wait);
+    let late_probe = lab.permit();
+    let wait = lab.open();
+    lab.pass(wait);
+    lab.calls_half_open(1);
+    assert_eq!(lab.finish(late_probe, Verdict::Success), None);
+    assert_eq!(lab.state(), State::HalfOpen);
 }
 
 /// The cost of a call must not grow with the window: totals are kept, not summed up. So they stand although the
