@@ -7,6 +7,8 @@ use std::{
     time::Instant,
 };
 
+use tokio::task::coop;
+
 pub(crate) use tokio::time::Sleep;
 
 #[expect(clippy::disallowed_methods, reason = "this is the one clock of the crate")]
@@ -24,6 +26,7 @@ pub(crate) fn sleep_until(at: Instant) -> Sleep {
 ///
 /// An inner future that uses up the budget at every poll would otherwise keep the timer behind it from ever being
 /// looked at.
+#[inline]
 pub(crate) fn poll_timer(timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
-    pin!(tokio::task::coop::unconstrained(timer)).poll(cx)
+    if coop::has_budget_remaining() { timer.poll(cx) } else { pin!(coop::unconstrained(timer)).poll(cx) }
 }

@@ -43,8 +43,6 @@ pin_project! {
         },
         /// The inner service was not called.
         Refused { refused: Refused },
-        /// The response has been returned.
-        Done,
     }
 }
 
@@ -83,24 +81,19 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut phase = self.project().phase;
-        let result = match phase.as_mut().project() {
+        match self.project().phase.project() {
             PhaseProj::Running { inner, admitted } => {
                 let panicked = OnUnwind(|| failed(&admitted.held, &mut admitted.ticket));
                 let polled = inner.poll(cx);
                 std::mem::forget(panicked);
-                let Poll::Ready(result) = polled else {
-                    admitted.pending();
-                    return Poll::Pending;
-                };
-                admitted.answered(result.as_ref());
-                result
+                match &polled {
+                    Poll::Ready(result) => admitted.answered(result.as_ref()),
+                    Poll::Pending => admitted.pending(),
+                }
+                polled
             }
-            PhaseProj::Refused { refused } => Err(refused.rejected().into()),
-            PhaseProj::Done => panic!("`CircuitBreaker`'s future was polled after it had completed"),
-        };
-        phase.set(Phase::Done);
-        Poll::Ready(result)
+            PhaseProj::Refused { refused } => Poll::Ready(Err(refused.rejected().into())),
+        }
     }
 }
 
@@ -196,7 +189,6 @@ impl<F, H: Hold> fmt::Debug for ResponseFuture<F, H> {
         let phase = match &self.phase {
             Phase::Running { .. } => "Running",
             Phase::Refused { .. } => "Refused",
-            Phase::Done => "Done",
         };
         f.debug_struct("circuit_breaker::ResponseFuture").field("phase", &phase).finish_non_exhaustive()
     }

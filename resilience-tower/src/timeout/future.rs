@@ -41,7 +41,7 @@ pin_project! {
         },
         /// The inner service was not called.
         Refused { fired: Fired },
-        /// The inner future has answered or is dropped.
+        /// The limit has fired, and the inner future is dropped.
         Done,
     }
 }
@@ -120,16 +120,23 @@ where
     type Output = Result<T, E>;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let PhaseProj::Running { inner, .. } = self.as_mut().project().phase.project() {
+            if let Poll::Ready(result) = inner.poll(cx) {
+                return Poll::Ready(result);
+            }
+        }
+        self.poll_limit(cx).map(|fired| Err(fired.rejected().into()))
+    }
+}
+
+impl<F, O: Observer> ResponseFuture<F, O> {
+    /// The call is pending or was refused. Out of line, so that a ready answer has little to carry.
+    #[cold]
+    fn poll_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Fired> {
         let mut this = self.project();
         let fired = match this.phase.as_mut().project() {
-            PhaseProj::Running { inner, limit, timer } => {
-                if let Poll::Ready(result) = inner.poll(cx) {
-                    this.phase.set(Phase::Done);
-                    return Poll::Ready(result);
-                }
-                ready!(poll_limit(limit, timer, cx))
-            }
+            PhaseProj::Running { limit, timer, .. } => ready!(poll_timer(limit, timer, cx)),
             PhaseProj::Refused { fired } => *fired,
             PhaseProj::Done => panic!("`Timeout`'s future was polled after it had completed"),
         };
@@ -138,12 +145,12 @@ where
         if let Some(observer) = this.observer {
             observer.observe(&fired.event());
         }
-        Poll::Ready(Err(fired.rejected().into()))
+        Poll::Ready(fired)
     }
 }
 
 /// Waits for the end of the limit; starts counting and registers the timer when it is first asked.
-fn poll_limit(limit: &mut Limit, mut timer: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<Fired> {
+fn poll_timer(limit: &mut Limit, mut timer: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<Fired> {
     let (end, scope) = limit.start();
     if timer.is_none() {
         *limit = Limit::Until { end, scope };
