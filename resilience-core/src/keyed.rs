@@ -67,7 +67,7 @@ impl Entry for CircuitBreaker {
 /// let a = breakers.get_or_insert_with("a.example".to_owned(), now, make);
 /// a.force_open(now);
 /// let again = breakers.get_or_insert_with("a.example".to_owned(), now, make);
-/// assert!(again.refusal(|| now).is_some());
+/// assert!(again.try_acquire(|| now).0.is_err());
 /// assert_eq!(breakers.len(), 1);
 /// ```
 pub struct Keyed<K, V> {

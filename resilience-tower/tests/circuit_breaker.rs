@@ -267,6 +267,21 @@ async fn trap_07_probe_slots_come_back_from_cancellation_panics_and_refusals_fur
     assert_eq!(state(breaker), State::Closed);
 }
 
+/// The probe holds the only permit of what is inside, so readiness would never come.
+#[tokio::test(start_paused = true)]
+async fn a_hung_probe_that_keeps_the_inner_service_busy_is_found_by_poll_ready() {
+    let layer = CircuitBreakerLayer::new(touchy().half_open_timeout(SECOND));
+    let breaker = layer.breaker().clone();
+    let mut service = ServiceBuilder::new().layer(layer).concurrency_limit(1).service(obedient());
+    let _ = call(&mut service, Do::Fail).await;
+    wait_until_due(&breaker).await;
+    let _hanging = tokio::spawn(service.ready().await.unwrap().call(Call::new(Do::Hang)));
+    tokio::time::advance(SECOND + MS).await;
+    let refused = tokio::time::timeout(SECOND, call(&mut service, Do::Answer)).await;
+    assert!(matches!(refused, Ok(Err(Error::Rejected(_)))));
+    assert_eq!(breaker.snapshot(now()).openings, 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn trap_09_the_inner_service_is_not_called_before_the_breaker_is_asked() {
     let called = Arc::new(AtomicU32::new(0));

@@ -7,15 +7,30 @@ use super::{
     window::{CountWindow, Counts, TimeWindow},
 };
 
-/// What an answered call means to the breaker.
+/// What a call means to the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Report {
-    pub(super) failed: bool,
-    /// Whether a failure belongs to a run of failures: being throttled does not.
-    pub(super) in_run: bool,
+    pub(super) answer: Answer,
     pub(super) slow: bool,
     /// How long the other side asked to be left alone.
     pub(super) hint: Duration,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Good,
+    Failed,
+    /// A failure in a rate, but no part of a run of failures.
+    Throttled,
+    /// It was dropped, after too long: slow, and nothing else is known.
+    None,
+}
+
+impl Answer {
+    pub(super) const fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::Throttled)
+    }
 }
 
 /// The windows and the run of failures.
@@ -50,16 +65,17 @@ impl Conditions {
 
     /// Adds one call.
     pub(super) fn add(&mut self, report: Report) {
+        let failed = report.answer.is_failure();
         if let Some(time) = &mut self.time {
-            time.add(Counts::one(report.failed, report.slow));
+            time.add(Counts::one(failed, report.slow));
         }
         if let Some(count) = &mut self.count {
-            count.push(report.failed, report.slow);
+            count.push(failed, report.slow);
         }
-        if !report.failed {
-            self.run = 0;
-        } else if report.in_run {
-            self.run = self.run.saturating_add(1);
+        match report.answer {
+            Answer::Good => self.run = 0,
+            Answer::Failed => self.run = self.run.saturating_add(1),
+            Answer::Throttled | Answer::None => {}
         }
     }
 
@@ -77,9 +93,11 @@ impl Conditions {
         self.run = 0;
     }
 
-    /// Moves the time window on to `now` and says whether a bucket has turned.
-    pub(super) fn turn(&mut self, now: u64) -> bool {
-        self.time.as_mut().is_some_and(|time| time.advance(now))
+    /// Moves the time window on to `now`.
+    pub(super) fn turn(&mut self, now: u64) {
+        if let Some(time) = &mut self.time {
+            time.advance(now);
+        }
     }
 
     /// The first condition that is too much, and the counts of the window that says so.
@@ -114,11 +132,7 @@ impl Conditions {
     /// The counts of the window that is shown, at `now`: of the time window if there is one.
     pub(super) fn shown_at(&self, now: u64) -> Counts {
         match (&self.time, &self.count) {
-            (Some(time), _) => {
-                let mut time = time.clone();
-                time.advance(now);
-                time.total()
-            }
+            (Some(time), _) => time.total_at(now),
             (None, Some(count)) => count.total(),
             (None, None) => Counts::default(),
         }

@@ -149,3 +149,37 @@ fn loom_a_bucket_that_turns_loses_no_success() {
         assert_eq!(breaker.snapshot(later).calls, 2);
     });
 }
+
+/// Two calls suffice and one of them fails: whatever the order, that is half.
+#[test]
+fn loom_a_success_that_races_the_failure_it_makes_count_trips_at_the_next_report() {
+    loom::model(|| {
+        let config = Config::new().time_window(None).count_window(10).consecutive_failures(None).min_calls(2);
+        let (breaker, now) = lab(config);
+        let [good, bad, next] = [(); 3].map(|()| breaker.try_acquire(|| now).0.unwrap());
+        let thread = thread::spawn(move || good.finish(Verdict::Success, None, || now));
+        let here = bad.finish(FAILED, None, || now);
+        let there = thread.join().unwrap();
+        let _ = breaker.snapshot(now);
+        let then = next.finish(Verdict::Success, None, || now);
+        assert_eq!([here, there, then].iter().flatten().count(), 1);
+        assert_eq!(breaker.snapshot(now).openings, 1);
+    });
+}
+
+#[test]
+fn loom_a_refusal_tells_a_wait_that_the_breaker_may_have() {
+    loom::model(|| {
+        let (breaker, now) = due();
+        let _first = breaker.try_acquire(|| now - Duration::from_secs(60));
+        let thread = thread::spawn({
+            let breaker = breaker.clone();
+            move || [(); 2].map(|()| breaker.try_acquire(|| now).0)
+        });
+        let asked = breaker.try_acquire(|| now).0;
+        let there = thread.join().unwrap();
+        for refused in there.iter().chain([&asked]).filter_map(|asked| asked.as_ref().err()) {
+            assert!(refused.retry_after().unwrap() <= Duration::from_secs(5), "{refused}");
+        }
+    });
+}

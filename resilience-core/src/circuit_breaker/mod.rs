@@ -19,19 +19,22 @@
 //!
 //! * A call admitted in one state and answered in another changes nothing: a permit carries the generation it was
 //!   admitted in.
-//! * A probe's slot always comes back: when it is answered, dropped, or has hung for
-//!   [`half_open_timeout`](Config::half_open_timeout). A breaker with traffic never stays half-open.
+//! * A probe's slot always comes back: when it is answered or dropped. One that hangs for
+//!   [`half_open_timeout`](Config::half_open_timeout) has failed. So a half-open breaker always admits probes, or moves on.
 //! * Windows slide and are exact: they equal a naive list of the calls in them.
 //! * Admission and a good answer of a closed breaker take no lock and touch no cache line that another thread
-//!   writes for each call. Failures and transitions take a short lock.
+//!   writes for each call. A short lock is taken by failures and transitions, once for each bucket of the time window,
+//!   and by successes while a window with a failure lacks calls to reach [`min_calls`](Config::min_calls).
 
 mod conditions;
 mod config;
+mod hot;
 mod permit;
 mod probing;
 mod report;
 mod shared;
 mod state;
+mod tallies;
 mod window;
 
 #[cfg(test)]
@@ -168,10 +171,20 @@ impl CircuitBreaker {
         self.shared.abandon(&ticket.spend(), cut, now)
     }
 
-    /// The refusal that a call would meet, if it would: asks without taking a probe's slot.
+    /// The refusal that a call would meet, if it would: asks without taking a probe's slot and changes nothing.
     #[inline]
     pub fn refusal(&self, now: impl FnOnce() -> Instant) -> Option<Rejected> {
         self.shared.refusal(now)
+    }
+
+    /// Opens a half-open breaker that has a probe hanging for longer than
+    /// [`half_open_timeout`](Config::half_open_timeout).
+    ///
+    /// [`admit`](Self::admit) and every report do so too. For a caller that waits for something else before it asks to be
+    /// admitted, and might wait for just that probe.
+    #[inline]
+    pub fn fail_hung_probe(&self, now: impl FnOnce() -> Instant) -> Option<Transition> {
+        self.shared.fail_hung_probe(now)
     }
 
     /// The breaker at `now`.
@@ -197,6 +210,9 @@ impl CircuitBreaker {
     }
 
     /// Refuses every call until told otherwise.
+    ///
+    /// Like every change made through the handle, the transition is only returned: the observers of layers do not hear
+    /// of it.
     pub fn force_open(&self, now: Instant) -> Option<Transition> {
         self.set_mode(Mode::ForcedOpen, now)
     }

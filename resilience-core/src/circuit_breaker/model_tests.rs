@@ -242,7 +242,7 @@ impl Model {
                     probes.push(now);
                     Ok(Running { generation, recorded: true, started: Some(now), probe: true })
                 } else {
-                    Err(Some(Duration::from_millis(OPEN_FOR)))
+                    Err(Some(Duration::from_millis((OPEN_FOR << self.openings.min(20)).min(MAX_OPEN_FOR))))
                 }
             }
             Phase::Closed => unreachable!("asked only while open or half-open"),
@@ -263,8 +263,7 @@ impl Model {
             return Ok(false);
         }
         if verdict == Verdict::Ignored {
-            self.release(call);
-            return Ok(false);
+            return self.release_at(call, now, real);
         }
         let failed = matches!(verdict, Verdict::Failure(kind) if kind != FailureKind::Permanent);
         let slow = self.is_slow(call, now);
@@ -333,8 +332,39 @@ impl Model {
         if cut {
             return self.finish(call, Verdict::Failure(FailureKind::Timeout), 0, now, real);
         }
-        if self.is_slow(call, now) {
-            return self.finish(call, Verdict::Success, 0, now, real);
+        if !self.is_slow(call, now) {
+            return self.release_at(call, now, real);
+        }
+        if call.generation != self.generation || !call.recorded {
+            return Ok(false);
+        }
+        if call.probe {
+            if self.follow_time(now, real)? {
+                return Ok(true);
+            }
+            self.release(call);
+            if let Phase::HalfOpen { slow, .. } = &mut self.phase {
+                *slow += 1;
+            }
+            return self.judge_probes(now, real);
+        }
+        if self.should_trip(now) {
+            self.open(now, 0, real)?;
+            return Ok(true);
+        }
+        self.seen.push(Seen { at: now, failed: false, slow: true });
+        self.trip_if_due(now, 0, real)
+    }
+
+    /// A call that says nothing, at a time that is known: a probe may have hung.
+    fn release_at(
+        &mut self,
+        call: Running,
+        now: u64,
+        real: Option<Transition>,
+    ) -> Result<bool, TestCaseError> {
+        if call.probe && call.generation == self.generation && self.follow_time(now, real)? {
+            return Ok(true);
         }
         self.release(call);
         Ok(false)

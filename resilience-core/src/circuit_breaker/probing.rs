@@ -36,9 +36,9 @@ impl Probing {
         self.in_flight.retain(|probe| probe.id != id);
     }
 
-    /// Counts a good answer.
-    pub(super) fn succeed(&mut self, slow: bool) {
-        self.succeeded += 1;
+    /// Counts a probe that has not failed: a good answer, or one that was too slow to be waited for.
+    pub(super) fn count(&mut self, answered: bool, slow: bool) {
+        self.succeeded += u32::from(answered);
         self.slow += u32::from(slow);
     }
 

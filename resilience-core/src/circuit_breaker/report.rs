@@ -70,6 +70,9 @@ pub enum Cause {
 }
 
 /// One change of state.
+///
+/// The counts are those that the breaker tripped on, from the opening until it has closed again; 0 when an operator
+/// changed the state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Transition {
@@ -79,7 +82,7 @@ pub struct Transition {
     pub to: State,
     /// Why.
     pub cause: Cause,
-    /// Calls in the window at that moment.
+    /// Calls in the window that tripped the breaker.
     pub calls: u64,
     /// Failures divided by calls, 0 if there were none.
     pub failure_rate: f64,

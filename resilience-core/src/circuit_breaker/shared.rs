@@ -5,6 +5,9 @@
 //! failures broken by it. Where one success could itself trip the breaker (a bad rate that lacks only calls to
 //! reach `min_calls`), or a bucket of the window has turned, successes take the lock too. So the order of reports is
 //! kept wherever it matters, and a success costs one uncontended compare-and-swap.
+//!
+//! A success that races the failure which makes it matter may still be tallied. Then the absorbed tallies leave a window
+//! that is over its threshold, and the next report of any kind finds that and trips.
 
 use std::time::{Duration, Instant};
 
@@ -12,57 +15,32 @@ use rand::{SeedableRng, rngs::SmallRng};
 
 use super::{
     Config, Ticket, Transition,
-    conditions::{Report, nanos},
+    conditions::{Answer, Report, nanos},
+    hot::{Hot, Word},
     state::{Gate, Machine},
+    tallies::Tallies,
 };
 use crate::{
     FailureKind, Rejected, Verdict,
-    striped::{Padded, STRIPES, stripe},
-    sync::{AtomicU64, Mutex, Ordering},
+    striped::Padded,
+    sync::{Mutex, Ordering},
 };
 
+#[derive(Debug)]
 pub(super) struct Shared {
     origin: Instant,
     hot: Padded<Hot>,
-    /// Good answers not yet absorbed, by stripe: the low half of the generation above, their number below.
-    ///
-    /// Only a compare-and-swap from a word of the right generation adds one, so no answer is counted in a generation
-    /// that it does not belong to. Relaxed is enough: the numbers guard no other memory.
-    tallies: [Padded<AtomicU64>; STRIPES],
+    tallies: Tallies,
     machine: Mutex<Machine>,
-}
-
-/// What the common paths read: written at transitions and when a bucket turns, so every core keeps its copy.
-///
-/// All are written under the lock. `word` is stored last with `Release` and loaded with `Acquire`, so that
-/// whoever sees a gate also sees the words that go with it or newer ones.
-struct Hot {
-    /// The generation and the gate: see [`word`].
-    word: AtomicU64,
-    /// Until when an open or half-open breaker refuses without asking the machine.
-    refuses_until: AtomicU64,
-    /// Until when good answers go into the tallies.
-    defers_until: AtomicU64,
-    /// Calls longer than this are slow; `u64::MAX` while nothing is.
-    slow_after: AtomicU64,
-    /// What a caller is told to wait while probes are out.
-    probe_wait: AtomicU64,
 }
 
 impl Shared {
     pub(super) fn new(config: Config, now: Instant, seed: u64) -> Self {
         let machine = Machine::new(config, SmallRng::seed_from_u64(seed));
-        let word = word(&machine);
         let shared = Self {
             origin: now,
-            hot: Padded(Hot {
-                word: AtomicU64::new(word),
-                refuses_until: AtomicU64::new(0),
-                defers_until: AtomicU64::new(0),
-                slow_after: AtomicU64::new(0),
-                probe_wait: AtomicU64::new(0),
-            }),
-            tallies: std::array::from_fn(|_| Padded(AtomicU64::new(tag(word)))),
+            hot: Padded(Hot::new(&machine)),
+            tallies: Tallies::new(machine.generation()),
             machine: Mutex::new(machine),
         };
         shared.locked(|_| ());
@@ -70,19 +48,19 @@ impl Shared {
     }
 
     pub(super) fn gate(&self) -> Gate {
-        gate(self.hot.0.word.load(Ordering::Acquire))
+        self.hot.0.word().gate()
     }
 
     /// Admits at once where every call is admitted.
     #[inline]
     pub(super) fn admit_closed(&self, now: impl FnOnce() -> Instant) -> Option<Ticket> {
-        let word = self.hot.0.word.load(Ordering::Acquire);
-        if !admits_all(word) {
+        let word = self.hot.0.word();
+        if !word.admits_all() {
             return None;
         }
         let times_calls = self.hot.0.slow_after.load(Ordering::Relaxed) != u64::MAX;
         let started = if times_calls { self.nanos(now()) } else { Ticket::NONE };
-        Some(Ticket { word, probe: Ticket::NONE, started })
+        Some(Ticket { word: word.0, probe: Ticket::NONE, started })
     }
 
     pub(super) fn admit(
@@ -90,7 +68,7 @@ impl Shared {
         now: impl FnOnce() -> Instant,
     ) -> (Result<Ticket, Rejected>, Option<Transition>) {
         let now = self.nanos(now());
-        match self.refuse(self.hot.0.word.load(Ordering::Acquire), now) {
+        match self.plain_refusal(self.hot.0.word(), now) {
             Some(rejected) => (Err(rejected), None),
             None => self.admit_slowly(now),
         }
@@ -98,28 +76,46 @@ impl Shared {
 
     #[inline]
     pub(super) fn refusal(&self, now: impl FnOnce() -> Instant) -> Option<Rejected> {
-        let word = self.hot.0.word.load(Ordering::Acquire);
-        if admits_all(word) { None } else { self.refuse(word, self.nanos(now())) }
+        let word = self.hot.0.word();
+        if word.admits_all() { None } else { self.plain_refusal(word, self.nanos(now())) }
+    }
+
+    #[inline]
+    pub(super) fn fail_hung_probe(&self, now: impl FnOnce() -> Instant) -> Option<Transition> {
+        let word = self.hot.0.word();
+        if word.gate() != Gate::HalfOpen {
+            return None;
+        }
+        let now = self.nanos(now());
+        if self.has_hung_probe(now) { self.locked(|machine| machine.follow_time(now)) } else { None }
     }
 
     /// The refusal that needs no lock.
-    fn refuse(&self, word: u64, now: u64) -> Option<Rejected> {
+    fn plain_refusal(&self, word: Word, now: u64) -> Option<Rejected> {
         let hot = &self.hot.0;
-        let left = hot.refuses_until.load(Ordering::Relaxed).saturating_sub(now);
-        let retry_after = match gate(word) {
+        let wait = match word.gate() {
             Gate::ForcedOpen => None,
-            Gate::Open if left > 0 => Some(left),
-            Gate::HalfOpen if left > 0 => Some(hot.probe_wait.load(Ordering::Relaxed)),
+            Gate::Open => match hot.opens_until.load(Ordering::Relaxed).saturating_sub(now) {
+                0 => return None,
+                left => Some(left),
+            },
+            Gate::HalfOpen if hot.is_full.load(Ordering::Relaxed) != 0 && !self.has_hung_probe(now) => {
+                Some(hot.probe_wait.load(Ordering::Relaxed))
+            }
             _ => return None,
         };
-        Some(Rejected::CircuitOpen { retry_after: retry_after.map(Duration::from_nanos) })
+        Some(Rejected::CircuitOpen { retry_after: wait.map(Duration::from_nanos) })
+    }
+
+    fn has_hung_probe(&self, now: u64) -> bool {
+        now > self.hot.0.patience.load(Ordering::Relaxed)
     }
 
     #[cold]
     fn admit_slowly(&self, now: u64) -> (Result<Ticket, Rejected>, Option<Transition>) {
         self.locked(|machine| {
             let (admitted, transition) = machine.admit(now);
-            let ticket = |probe| Ticket { word: word(machine), probe, started: now };
+            let ticket = |probe| Ticket { word: Word::of(machine).0, probe, started: now };
             let admitted = match admitted {
                 Ok(probe) => Ok(ticket(probe.unwrap_or(Ticket::NONE))),
                 Err(retry_after) => Err(Rejected::CircuitOpen { retry_after }),
@@ -136,15 +132,17 @@ impl Shared {
         hint: Option<Duration>,
         now: impl FnOnce() -> Instant,
     ) -> Option<Transition> {
+        let word = Word(ticket.word);
         let good = matches!(verdict, Verdict::Success | Verdict::Failure(FailureKind::Permanent));
-        let tallies = good && counts_calls(ticket.word);
+        let tallies = good && word.counts_calls();
         let defers_until = self.hot.0.defers_until.load(Ordering::Relaxed);
         let needs_no_time = defers_until == u64::MAX && ticket.started == Ticket::NONE;
-        if tallies && needs_no_time && self.tally(ticket.word) {
+        if tallies && needs_no_time && self.tallies.add(word.generation()) {
             return None;
         }
         let now = self.nanos(now());
-        if tallies && now < defers_until && !self.is_slow(ticket, now) && self.tally(ticket.word) {
+        let is_plain = tallies && now < defers_until && !self.is_slow(ticket, now);
+        if is_plain && self.tallies.add(word.generation()) {
             return None;
         }
         self.finish_slowly(ticket, verdict, hint, now)
@@ -158,17 +156,14 @@ impl Shared {
         hint: Option<Duration>,
         now: u64,
     ) -> Option<Transition> {
-        let (failed, in_run) = match verdict {
-            Verdict::Success | Verdict::Failure(FailureKind::Permanent) => (false, false),
-            Verdict::Failure(FailureKind::Throttled) => (true, false),
-            Verdict::Failure(_) => (true, true),
-            Verdict::Ignored => {
-                self.give_back(ticket);
-                return None;
-            }
+        let answer = match verdict {
+            Verdict::Success | Verdict::Failure(FailureKind::Permanent) => Answer::Good,
+            Verdict::Failure(FailureKind::Throttled) => Answer::Throttled,
+            Verdict::Failure(_) => Answer::Failed,
+            Verdict::Ignored => return self.release(ticket, now),
         };
         let slow = self.is_slow(ticket, now);
-        self.record(ticket, Report { failed, in_run, slow, hint: hint.unwrap_or_default() }, now)
+        self.record(ticket, Report { answer, slow, hint: hint.unwrap_or_default() }, now)
     }
 
     pub(super) fn abandon(
@@ -180,43 +175,26 @@ impl Shared {
         if cut {
             return self.finish(ticket, Verdict::Failure(FailureKind::Timeout), None, now);
         }
-        if ticket.started != Ticket::NONE {
-            let now = self.nanos(now());
-            if self.is_slow(ticket, now) {
-                let slow = Report { failed: false, in_run: false, slow: true, hint: Duration::ZERO };
-                return self.record(ticket, slow, now);
-            }
+        if ticket.started == Ticket::NONE {
+            // Neither is it a probe, nor does anybody ask how long it took.
+            return None;
         }
-        self.give_back(ticket);
-        None
-    }
-
-    /// Counts a good answer on this thread's stripe, unless its generation is over or the tally is full.
-    ///
-    /// The tag is the low half of the generation: to be mistaken, a call would have to last for 2^32 transitions.
-    #[inline]
-    fn tally(&self, word: u64) -> bool {
-        let tally = &self.tallies[stripe()].0;
-        let mut seen = tally.load(Ordering::Relaxed);
-        loop {
-            if seen & TAG_MASK != tag(word) || seen & COUNT_MASK == COUNT_MASK {
-                return false;
-            }
-            match tally.compare_exchange_weak(seen, seen + 1, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return true,
-                Err(changed) => seen = changed,
-            }
+        let now = self.nanos(now());
+        if self.is_slow(ticket, now) {
+            let slow = Report { answer: Answer::None, slow: true, hint: Duration::ZERO };
+            return self.record(ticket, slow, now);
         }
+        self.release(ticket, now)
     }
 
     #[cold]
     fn record(&self, ticket: &Ticket, report: Report, now: u64) -> Option<Transition> {
-        let is_late = self.hot.0.word.load(Ordering::Acquire) != ticket.word;
-        if is_late || gate(ticket.word) == Gate::Disabled {
+        let word = Word(ticket.word);
+        if self.hot.0.word() != word || word.gate() == Gate::Disabled {
             return None;
         }
         self.locked(|machine| {
-            if word(machine) != ticket.word {
+            if Word::of(machine) != word {
                 return None;
             }
             match ticket.probe {
@@ -226,16 +204,25 @@ impl Shared {
         })
     }
 
-    /// A call that says nothing: a probe's slot is free again.
-    #[inline]
-    pub(super) fn give_back(&self, ticket: &Ticket) {
-        if ticket.probe != Ticket::NONE {
-            self.locked(|machine| {
-                if word(machine) == ticket.word {
-                    machine.release_probe(ticket.probe);
-                }
-            });
+    /// A probe that says nothing gives its slot back, unless it has hung for too long.
+    fn release(&self, ticket: &Ticket, now: u64) -> Option<Transition> {
+        if ticket.probe == Ticket::NONE {
+            return None;
         }
+        self.locked(|machine| {
+            if Word::of(machine) != Word(ticket.word) {
+                return None;
+            }
+            machine.follow_time(now).or_else(|| {
+                machine.release_probe(ticket.probe);
+                None
+            })
+        })
+    }
+
+    /// A probe of which nothing is known, not even the time, gives its slot back.
+    pub(super) fn give_back(&self, ticket: &Ticket) {
+        self.release(ticket, 0);
     }
 
     #[inline]
@@ -252,79 +239,16 @@ impl Shared {
     /// Runs `f` on the machine: the tallies are absorbed before, the hot words are true after.
     pub(super) fn locked<T>(&self, f: impl FnOnce(&mut Machine) -> T) -> T {
         let mut machine = self.machine.lock();
-        let good = self.drain(word(&machine));
+        let before = Word::of(&machine);
+        let good = self.tallies.drain(before.generation());
         machine.absorb(good);
         let result = f(&mut machine);
-        self.publish(&machine);
+        self.hot.0.publish(&machine);
+        let after = Word::of(&machine);
+        if after != before {
+            self.tallies.restart(after.generation());
+            self.hot.0.publish_word(after);
+        }
         result
     }
-
-    /// Takes all good answers out of the tallies.
-    fn drain(&self, word: u64) -> u64 {
-        let mut good = 0;
-        for Padded(tally) in &self.tallies {
-            if tally.load(Ordering::Relaxed) & COUNT_MASK != 0 {
-                good += tally.swap(tag(word), Ordering::Relaxed) & COUNT_MASK;
-            }
-        }
-        good
-    }
-
-    fn publish(&self, machine: &Machine) {
-        let hot = &self.hot.0;
-        let config = machine.config();
-        let slow_after = config.slow_calls.map_or(u64::MAX, |slow| nanos(slow.longer_than));
-        set(&hot.refuses_until, machine.refuses_until());
-        set(&hot.defers_until, machine.defers_until());
-        set(&hot.slow_after, slow_after);
-        set(&hot.probe_wait, nanos(config.open_for));
-        let word = word(machine);
-        if hot.word.load(Ordering::Relaxed) != word {
-            for Padded(tally) in &self.tallies {
-                // Not a plain store: with the compare-and-swaps of racing answers it stands in one order.
-                tally.swap(tag(word), Ordering::Relaxed);
-            }
-            hot.word.store(word, Ordering::Release);
-        }
-    }
-}
-
-/// Stores only what differs: a line that nobody writes stays in every core's cache.
-fn set(atomic: &AtomicU64, value: u64) {
-    if atomic.load(Ordering::Relaxed) != value {
-        atomic.store(value, Ordering::Relaxed);
-    }
-}
-
-const GATE_BITS: u32 = 3;
-const COUNT_MASK: u64 = u32::MAX as u64;
-const TAG_MASK: u64 = !COUNT_MASK;
-
-/// The machine's generation and gate in one word.
-const fn word(machine: &Machine) -> u64 {
-    (machine.generation() << GATE_BITS) | machine.gate() as u64
-}
-
-const fn gate(word: u64) -> Gate {
-    match word & ((1 << GATE_BITS) - 1) {
-        0 => Gate::Closed,
-        1 => Gate::Open,
-        2 => Gate::HalfOpen,
-        3 => Gate::ForcedOpen,
-        4 => Gate::ForcedClosed,
-        _ => Gate::Disabled,
-    }
-}
-
-const fn admits_all(word: u64) -> bool {
-    matches!(gate(word), Gate::Closed | Gate::ForcedClosed | Gate::Disabled)
-}
-
-const fn counts_calls(word: u64) -> bool {
-    matches!(gate(word), Gate::Closed | Gate::ForcedClosed)
-}
-
-/// The generation as it stands in an empty tally.
-const fn tag(word: u64) -> u64 {
-    (word >> GATE_BITS) << 32
 }

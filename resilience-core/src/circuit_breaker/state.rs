@@ -8,7 +8,7 @@ use rand::{RngExt, rngs::SmallRng};
 
 use super::{
     Cause, Config, Mode, Snapshot, State, Transition,
-    conditions::{Conditions, Report, nanos},
+    conditions::{Answer, Conditions, Report, nanos},
     probing::Probing,
     window::Counts,
 };
@@ -94,21 +94,40 @@ impl Machine {
         }
     }
 
-    /// Until when an open or half-open breaker refuses every call without being asked.
-    pub(super) fn refuses_until(&self) -> u64 {
-        match &self.phase {
-            Phase::Open { until } => *until,
-            Phase::HalfOpen(probing) if !probing.has_room(self.config.probes) => {
-                probing.first_patience().saturating_add(1)
-            }
-            Phase::HalfOpen(_) | Phase::Closed => 0,
+    /// The end of the wait of an open breaker.
+    pub(super) const fn opens_until(&self) -> u64 {
+        match self.phase {
+            Phase::Open { until } => until,
+            Phase::Closed | Phase::HalfOpen(_) => 0,
         }
     }
 
+    /// Whether a half-open breaker has all its probes out.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(&self.phase, Phase::HalfOpen(probing) if !probing.has_room(self.config.probes))
+    }
+
+    /// The last moment at which no probe counts as hung.
+    pub(super) fn patience(&self) -> u64 {
+        match &self.phase {
+            Phase::HalfOpen(probing) => probing.first_patience(),
+            Phase::Closed | Phase::Open { .. } => u64::MAX,
+        }
+    }
+
+    /// What a caller is told to wait while all probes are out: as long as the breaker opens for if one fails. When they
+    /// will answer nobody knows.
+    pub(super) fn probe_wait(&self) -> Duration {
+        self.base_wait(self.openings.saturating_add(1))
+    }
+
     /// Until when good calls need not be recorded one by one, but may be [absorbed](Self::absorb) later.
+    ///
+    /// Not while the next one may trip: it may be the call that a bad rate lacks, or one that was absorbed was.
     pub(super) fn defers_until(&self) -> u64 {
         match self.gate() {
             Gate::Closed if self.conditions.wait_for_min_calls(&self.config) => 0,
+            Gate::Closed if self.conditions.exceeded(&self.config).is_some() => 0,
             Gate::Closed | Gate::ForcedClosed => self.conditions.bucket_ends(),
             Gate::Open | Gate::HalfOpen | Gate::ForcedOpen | Gate::Disabled => 0,
         }
@@ -151,10 +170,10 @@ impl Machine {
             return None;
         };
         probing.release(id);
-        if report.failed {
+        if report.answer.is_failure() {
             return Some(self.trip(now, Cause::ProbeFailed, report.hint));
         }
-        probing.succeed(report.slow);
+        probing.count(report.answer == Answer::Good, report.slow);
         self.judge_probes(now)
     }
 
@@ -170,7 +189,7 @@ impl Machine {
         self.conditions = self.conditions.reshaped(&config, now);
         self.config = config;
         match self.phase {
-            Phase::Closed => self.turn(now).or_else(|| self.evaluate(now, Duration::ZERO)),
+            Phase::Closed => self.turn(now),
             Phase::HalfOpen(_) => self.judge_probes(now),
             Phase::Open { .. } => None,
         }
@@ -188,7 +207,7 @@ impl Machine {
         self.mode = mode;
         self.restart();
         if keeps {
-            return self.turn(now).or_else(|| self.evaluate(now, Duration::ZERO));
+            return self.turn(now);
         }
         self.conditions.clear();
         self.manual(from)
@@ -249,7 +268,7 @@ impl Machine {
     }
 
     /// The transition that time alone has made due.
-    fn follow_time(&mut self, now: u64) -> Option<Transition> {
+    pub(super) fn follow_time(&mut self, now: u64) -> Option<Transition> {
         match &self.phase {
             Phase::Open { until } if now >= *until => Some(self.half_open()),
             Phase::HalfOpen(probing) if probing.is_hung(now) => {
@@ -263,16 +282,16 @@ impl Machine {
         let patience = now.saturating_add(nanos(self.config.half_open_timeout));
         match &mut self.phase {
             Phase::HalfOpen(probing) if probing.has_room(self.config.probes) => Ok(probing.admit(patience)),
-            // Nobody knows when the probes will answer; if one fails, this is how long it takes.
-            Phase::HalfOpen(_) => Err(self.config.open_for),
+            Phase::HalfOpen(_) => Err(self.probe_wait()),
             Phase::Open { until } => Err(Duration::from_nanos(until.saturating_sub(now))),
             Phase::Closed => Err(Duration::ZERO),
         }
     }
 
-    /// Moves the time window on; a bucket that turns may leave a rate that trips.
+    /// Moves the time window on, and trips if what it holds then is too much.
     fn turn(&mut self, now: u64) -> Option<Transition> {
-        if self.conditions.turn(now) { self.evaluate(now, Duration::ZERO) } else { None }
+        self.conditions.turn(now);
+        self.evaluate(now, Duration::ZERO)
     }
 
     fn evaluate(&mut self, now: u64, hint: Duration) -> Option<Transition> {
@@ -306,12 +325,17 @@ impl Machine {
         self.transition(from, cause, Some(wait))
     }
 
-    /// `open_for * 2^(openings - 1)`, at most `max_open_for`, and then up to 10 % less or more.
+    /// The wait of this opening, up to 10 % less or more.
     fn wait(&mut self, openings: u32) -> Duration {
-        let doubled = 1_u32.checked_shl(openings - 1).unwrap_or(u32::MAX);
-        let wait = self.config.open_for.saturating_mul(doubled).min(self.config.max_open_for);
+        let wait = self.base_wait(openings);
         let tenth = wait / 10;
         wait - tenth + self.rng.random_range(Duration::ZERO..=2 * tenth)
+    }
+
+    /// `open_for * 2^(openings - 1)`, at most `max_open_for`.
+    fn base_wait(&self, openings: u32) -> Duration {
+        let doubled = 1_u32.checked_shl(openings.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.config.open_for.saturating_mul(doubled).min(self.config.max_open_for)
     }
 
     fn half_open(&mut self) -> Transition {
@@ -323,7 +347,9 @@ impl Machine {
     fn close(&mut self) -> Transition {
         self.restart();
         self.conditions.clear();
-        self.transition(State::HalfOpen, Cause::ProbesSucceeded, None)
+        let transition = self.transition(State::HalfOpen, Cause::ProbesSucceeded, None);
+        self.tripped_on = Counts::default();
+        transition
     }
 
     /// A new generation of a closed breaker.
@@ -333,7 +359,8 @@ impl Machine {
         self.openings = 0;
     }
 
-    fn manual(&self, from: State) -> Option<Transition> {
+    fn manual(&mut self, from: State) -> Option<Transition> {
+        self.tripped_on = Counts::default();
         (from != self.state()).then(|| self.transition(from, Cause::Manual, None))
     }
 

@@ -290,7 +290,11 @@ fn a_probe_hangs_after_its_timeout_to_the_tick() {
     lab.pass(wait);
     let hanging = lab.permit();
     lab.pass(SECOND);
-    assert_eq!(lab.refused(), Some(SECOND), "half-open and full: an estimate");
+    assert_eq!(
+        lab.refused(),
+        Some(2 * SECOND),
+        "half-open and full: as long as it opens for if the probe fails"
+    );
     lab.pass(TICK);
     assert_eq!(lab.state(), State::Open, "the next call would find it hung");
     let (refused, transition) = lab.ask();
@@ -307,6 +311,67 @@ fn a_probe_that_answers_after_its_timeout_has_failed() {
     let probe = lab.permit();
     lab.pass(SECOND + TICK);
     assert_eq!(lab.finish(probe, Verdict::Success).map(|t| t.cause), Some(Cause::ProbeHung));
+}
+
+#[test]
+fn a_probe_that_is_dropped_after_its_timeout_has_failed() {
+    let abandon = |end: fn(Permit, Instant) -> Option<Transition>| {
+        let mut lab = Lab::new(touchy().probes(1).half_open_timeout(SECOND));
+        let wait = lab.open();
+        lab.pass(wait);
+        let probe = lab.permit();
+        lab.pass(SECOND + TICK);
+        end(probe, lab.now).map(|t| t.cause)
+    };
+    assert_eq!(abandon(|probe, now| probe.abandon(false, || now)), Some(Cause::ProbeHung));
+    assert_eq!(abandon(|probe, now| probe.finish(Verdict::Ignored, None, || now)), Some(Cause::ProbeHung));
+}
+
+#[test]
+fn who_only_asks_finds_a_hung_probe_too() {
+    let mut lab = Lab::new(touchy().half_open_timeout(SECOND));
+    let wait = lab.open();
+    lab.pass(wait);
+    let _hanging = lab.permit();
+    lab.pass(SECOND);
+    assert_eq!(lab.breaker.refusal(|| lab.now), None, "there is room for another probe");
+    assert_eq!(lab.breaker.fail_hung_probe(|| lab.now), None);
+    lab.pass(TICK);
+    assert_eq!(lab.breaker.fail_hung_probe(|| lab.now).map(|t| t.cause), Some(Cause::ProbeHung));
+    assert!(lab.breaker.refusal(|| lab.now).is_some());
+    assert_eq!(lab.breaker.fail_hung_probe(|| lab.now), None);
+}
+
+#[test]
+fn a_slow_call_that_was_dropped_is_no_success() {
+    let mut lab = Lab::new(touchy().consecutive_failures(2).slow_calls(SECOND, 1.0));
+    lab.calls(1, FAILED);
+    let hanging = lab.permit();
+    lab.pass(2 * SECOND);
+    assert_eq!(hanging.abandon(false, || lab.now), None);
+    assert!(lab.call(FAILED).is_some(), "it does not break a run of failures");
+
+    let mut lab = Lab::new(touchy().probes(1).slow_calls(SECOND, 1.0).half_open_timeout(9 * SECOND));
+    let wait = lab.open();
+    lab.pass(wait);
+    let hanging = lab.permit();
+    lab.pass(2 * SECOND);
+    let transition = hanging.abandon(false, || lab.now);
+    assert_eq!(transition.map(|t| t.cause), Some(Cause::SlowProbes), "nor a good probe");
+}
+
+#[test]
+fn transitions_show_what_the_breaker_tripped_on_until_it_has_closed() {
+    let mut lab = Lab::new(by_rate(0.5, 4).probes(1));
+    lab.calls(2, Verdict::Success);
+    lab.calls(1, FAILED);
+    let opened = lab.call(FAILED).unwrap();
+    assert_eq!((opened.calls, opened.failure_rate), (4, 0.5));
+    lab.pass(opened.wait.unwrap());
+    let (probe, half_open) = lab.ask();
+    assert_eq!(half_open.map(|t| t.calls), Some(4));
+    assert_eq!(lab.finish(probe.unwrap(), Verdict::Success).map(|t| t.calls), Some(4));
+    assert_eq!(lab.breaker.force_open(lab.now).map(|t| t.calls), Some(0));
 }
 
 #[test]

@@ -72,11 +72,11 @@ impl TimeWindow {
         }
     }
 
-    /// Moves on to the bucket of `now` and says whether that is a new one. Time that goes backwards stays.
-    pub(super) fn advance(&mut self, now: u64) -> bool {
+    /// Moves on to the bucket of `now`. Time that goes backwards stays.
+    pub(super) fn advance(&mut self, now: u64) {
         let tick = now / self.width;
         if tick <= self.current {
-            return false;
+            return;
         }
         if tick - self.current >= self.buckets.len() as u64 {
             self.buckets.fill(Counts::default());
@@ -88,7 +88,6 @@ impl TimeWindow {
             }
         }
         self.current = tick;
-        true
     }
 
     /// Adds calls to the current bucket.
@@ -100,6 +99,19 @@ impl TimeWindow {
 
     pub(super) const fn total(&self) -> Counts {
         self.total
+    }
+
+    /// The total as it will be when the window has moved on to `now`.
+    pub(super) fn total_at(&self, now: u64) -> Counts {
+        let tick = now / self.width;
+        if tick.saturating_sub(self.current) >= self.buckets.len() as u64 {
+            return Counts::default();
+        }
+        let mut total = self.total;
+        for expired in self.current + 1..=tick {
+            total.remove(self.buckets[self.place(expired)]);
+        }
+        total
     }
 
     /// The first nanosecond after the current bucket.
@@ -136,21 +148,18 @@ impl TimeWindow {
 #[derive(Clone, Debug)]
 pub(super) struct CountWindow {
     length: usize,
-    calls: VecDeque<Seen>,
+    /// A byte each: [`FAILED`] and [`SLOW`]. It grows with the calls that it has seen, up to the length.
+    calls: VecDeque<u8>,
     total: Counts,
 }
 
-/// One call in the ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
-    failed: bool,
-    slow: bool,
-}
+const FAILED: u8 = 1;
+const SLOW: u8 = 2;
 
 impl CountWindow {
     pub(super) fn new(length: NonZeroU32) -> Self {
         let length = length.get() as usize;
-        Self { length, calls: VecDeque::with_capacity(length), total: Counts::default() }
+        Self { length, calls: VecDeque::new(), total: Counts::default() }
     }
 
     /// Adds one call; the oldest makes room.
@@ -158,7 +167,7 @@ impl CountWindow {
         if self.calls.len() == self.length {
             self.drop_oldest();
         }
-        self.calls.push_back(Seen { failed, slow });
+        self.calls.push_back((u8::from(failed) * FAILED) | (u8::from(slow) * SLOW));
         self.total.add(Counts::one(failed, slow));
     }
 
@@ -187,14 +196,14 @@ impl CountWindow {
     pub(super) fn resized(&self, length: NonZeroU32) -> Self {
         let mut new = Self::new(length);
         for seen in &self.calls {
-            new.push(seen.failed, seen.slow);
+            new.push(seen & FAILED != 0, seen & SLOW != 0);
         }
         new
     }
 
     fn drop_oldest(&mut self) {
-        if let Some(Seen { failed, slow }) = self.calls.pop_front() {
-            self.total.remove(Counts::one(failed, slow));
+        if let Some(seen) = self.calls.pop_front() {
+            self.total.remove(Counts::one(seen & FAILED != 0, seen & SLOW != 0));
         }
     }
 }

@@ -74,7 +74,10 @@ where
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        if let Some(rejected) = self.shared.breaker.refusal(time::now) {
+        let Single { breaker, rules } = &*self.shared;
+        // Before waiting for the inner service: a hung probe may be what it waits for.
+        rules.tell(breaker.fail_hung_probe(time::now));
+        if let Some(rejected) = breaker.refusal(time::now) {
             // What the inner service has reserved for us, if it has, stays reserved.
             if !matches!(self.ready, Ready::Inner) {
                 self.ready = Ready::Refused(Refused::new(rejected));
@@ -96,7 +99,7 @@ where
                     let hold = || Held::new(&self.shared);
                     return ResponseFuture::call(ticket, cut, hold, || self.inner.call(request));
                 }
-                // The inner service stays reserved for the next call.
+                // The inner service stays reserved for the next call through this instance.
                 Err(rejected) => Refused::new(rejected),
             },
             // Even if the wait is over by now: the inner service was not readied for this call.
