@@ -1,9 +1,9 @@
 //! A bounded table of policies by key: one breaker per host, one limiter per tenant.
 //!
 //! Keys come from outside, so the table must survive a flood of them: it never holds more than its capacity, hashes with a
-//! random seed, and to make room it gives up entries that are as good as new before any other, and never one
-//! that [must be kept](Worth::Keep). A flood of keys can therefore neither grow memory nor turn an open breaker
-//! into a fresh one. When everything that could make room must be kept, new keys share one overflow entry.
+//! random seed, and to make room it gives up entries that are as good as new before any other, and never one whose
+//! [worth](Worth) is protection. A flood of keys can therefore neither grow memory nor turn an open breaker into a fresh
+//! one. When none of the entries looked at may give way, a new key shares one overflow entry with others in that plight.
 //!
 //! There is no background task: each insertion looks at a few entries and drops those that are idle.
 
@@ -20,36 +20,29 @@ use parking_lot::Mutex;
 
 use crate::CircuitBreaker;
 
-/// What would be lost with an entry.
+/// What would be lost with an entry, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Worth {
     /// Nothing: it equals a new one.
     Nothing,
     /// Some history, which a new one would gather again.
     History,
-    /// Protection: it must not give way to a new key.
-    Keep,
+    /// Protection: it must not give way to a new key, and goes only when it is idle.
+    Protection,
+    /// A decision that is still in force: it must not go at all.
+    InForce,
 }
 
 /// What a [`Keyed`] table holds: cheap to clone, a clone being the same policy.
 pub trait Entry: Clone {
-    /// What would be lost with this entry at `now`.
+    /// What would be lost with this entry at `now`. It must not use the table.
     fn worth(&self, now: Instant) -> Worth;
 }
 
-/// A breaker that refuses, probes, or is overridden by hand is kept.
+/// A breaker that is overridden by hand or refuses is in force; one that probes, or would, is protection.
 impl Entry for CircuitBreaker {
     fn worth(&self, now: Instant) -> Worth {
-        use crate::circuit_breaker::{Mode, State};
-
-        let snapshot = self.snapshot(now);
-        if snapshot.mode != Mode::Automatic || snapshot.state != State::Closed {
-            Worth::Keep
-        } else if self.is_as_new(now) {
-            Worth::Nothing
-        } else {
-            Worth::History
-        }
+        self.worth_at(now)
     }
 }
 
@@ -89,6 +82,13 @@ struct Slot<V> {
     used: Instant,
 }
 
+impl<V: Clone> Slot<V> {
+    fn touch(&mut self, now: Instant) -> V {
+        self.used = self.used.max(now);
+        self.value.clone()
+    }
+}
+
 impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
     /// How many entries an insertion into a full table looks at for one that may go.
     const LOOKS_FOR_ROOM: usize = 16;
@@ -114,26 +114,34 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
 
     /// The entry of `key`, made by `make` if there is none.
     ///
-    /// If there is no room and nothing may be given up, it is an entry shared by all keys in that plight.
+    /// If there is no room and none of the entries looked at may be given up, it is an entry shared by all keys in that
+    /// plight. `make` runs outside of every lock; of two threads that make an entry for one key, the first wins.
     pub fn get_or_insert_with(&self, key: K, now: Instant, make: impl FnOnce() -> V) -> V {
+        if let Some(value) = self.get(&key, now) {
+            return value;
+        }
+        let new = make();
         let mut shard = self.shard(&key).lock();
         if let Some(slot) = shard.entries.get_mut(&key) {
-            slot.used = slot.used.max(now);
-            return slot.value.clone();
+            return slot.touch(now);
         }
         let full = shard.entries.len() >= self.shard_capacity;
         let looks = if full { Self::LOOKS_FOR_ROOM } else { Self::LOOKS_FOR_IDLE };
         let evicted = shard.evict(looks, full, self.idle, now);
         if full && evicted.is_empty() {
             drop(shard);
-            return self.overflow.get_or_init(make).clone();
+            return self.overflow.get_or_init(|| new).clone();
         }
-        let value = make();
-        shard.entries.insert(key, Slot { value: value.clone(), used: now });
+        shard.entries.insert(key, Slot { value: new.clone(), used: now });
         drop(shard);
         // Only now, outside the lock, the evicted are dropped.
         drop(evicted);
-        value
+        new
+    }
+
+    /// The entry of `key`, if it has one of its own; this counts as using it.
+    pub fn get(&self, key: &K, now: Instant) -> Option<V> {
+        self.shard(key).lock().entries.get_mut(key).map(|slot| slot.touch(now))
     }
 
     /// The number of keys held.
@@ -184,21 +192,21 @@ impl<K: Hash + Eq, V: Entry> Shard<K, V> {
         for _ in 0..looks.min(self.entries.len()) {
             let at = self.hand % self.entries.len().max(1);
             let Some((_, slot)) = self.entries.get_index(at) else { break };
-            if now.saturating_duration_since(slot.used) >= idle {
+            let worth = slot.value.worth(now);
+            if now.saturating_duration_since(slot.used) >= idle && worth < Worth::InForce {
                 // The last entry takes its place, so the hand stays and looks at that one next.
                 evicted.extend(self.entries.swap_remove_index(at));
-                // A place remembered may have moved; something goes anyway.
-                least = None;
                 continue;
             }
             self.hand = at + 1;
-            if one_must_go && evicted.is_empty() {
-                let candidate = (slot.value.worth(now), slot.used, at);
-                least = Some(least.map_or(candidate, |least| least.min(candidate)));
-            }
+            let candidate = (worth, slot.used, at);
+            least = Some(least.map_or(candidate, |least| least.min(candidate)));
         }
-        if let Some((_, _, at)) = least.filter(|&(worth, ..)| worth < Worth::Keep) {
-            evicted.extend(self.entries.swap_remove_index(at));
+        if one_must_go && evicted.is_empty() {
+            // Nothing has been taken out, so the places are as they were seen.
+            if let Some((_, _, at)) = least.filter(|&(worth, ..)| worth < Worth::Protection) {
+                evicted.extend(self.entries.swap_remove_index(at));
+            }
         }
         evicted
     }
@@ -211,5 +219,122 @@ impl<K, V> fmt::Debug for Keyed<K, V> {
             .field("shard_capacity", &self.shard_capacity)
             .field("idle", &self.idle)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests {
+    use std::{cell::Cell, rc::Rc};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// An entry that says itself what it is worth.
+    #[derive(Clone, Debug)]
+    struct Policy(Rc<Cell<Worth>>, u32);
+
+    impl Entry for Policy {
+        fn worth(&self, _: Instant) -> Worth {
+            self.0.get()
+        }
+    }
+
+    /// A table of four with entries that are forgotten after a minute.
+    struct Lab {
+        table: Keyed<u32, Policy>,
+        now: Instant,
+    }
+
+    impl Lab {
+        #[expect(clippy::disallowed_methods, reason = "a starting point for the test")]
+        fn new() -> Self {
+            let capacity = NonZeroUsize::new(4).expect("not zero");
+            Self { table: Keyed::new(capacity, 60 * SECOND), now: Instant::now() }
+        }
+
+        fn put(&mut self, key: u32, worth: Worth) -> Policy {
+            self.now += SECOND;
+            self.table.get_or_insert_with(key, self.now, || Policy(Rc::new(Cell::new(worth)), key))
+        }
+
+        fn keys(&self) -> Vec<u32> {
+            let mut keys: Vec<u32> = self.table.entries().into_iter().map(|(key, _)| key).collect();
+            keys.sort_unstable();
+            keys
+        }
+    }
+
+    #[test]
+    fn one_key_one_entry() {
+        let mut lab = Lab::new();
+        lab.put(1, Worth::History).0.set(Worth::Protection);
+        assert_eq!(lab.put(1, Worth::History).0.get(), Worth::Protection);
+        assert_eq!(lab.table.get(&1, lab.now).map(|policy| policy.1), Some(1));
+        assert!(lab.table.get(&2, lab.now).is_none());
+    }
+
+    #[test]
+    fn the_one_worth_least_goes_and_among_equals_the_longest_unused() {
+        let mut lab = Lab::new();
+        for (key, worth) in
+            [(1, Worth::History), (2, Worth::Nothing), (3, Worth::Protection), (4, Worth::History)]
+        {
+            lab.put(key, worth);
+        }
+        lab.put(5, Worth::History);
+        assert_eq!(lab.keys(), [1, 3, 4, 5], "2 was as good as new");
+        lab.put(1, Worth::History);
+        lab.put(6, Worth::History);
+        assert_eq!(lab.keys(), [1, 3, 5, 6], "4 was the longest unused");
+    }
+
+    #[test]
+    fn protection_does_not_give_way_and_new_keys_share_one_entry() {
+        let mut lab = Lab::new();
+        for key in 1..=2 {
+            lab.put(key, Worth::Protection);
+            lab.put(key + 2, Worth::InForce);
+        }
+        assert_eq!([lab.put(5, Worth::Nothing).1, lab.put(6, Worth::Nothing).1], [5, 5], "they share");
+        assert_eq!(lab.keys(), [1, 2, 3, 4]);
+        assert_eq!(lab.table.overflow().map(|policy| policy.1), Some(5));
+    }
+
+    #[test]
+    fn what_is_idle_goes_but_not_what_is_in_force() {
+        let mut lab = Lab::new();
+        lab.put(1, Worth::InForce);
+        lab.put(2, Worth::Protection);
+        lab.now += 58 * SECOND;
+        lab.put(3, Worth::History);
+        assert_eq!(lab.keys(), [1, 2, 3], "2 was used 59 seconds ago");
+        for key in 4..=6 {
+            lab.put(key, Worth::History);
+        }
+        assert!(lab.keys().contains(&1) && !lab.keys().contains(&2), "{:?}", lab.keys());
+        assert!(lab.table.len() <= 4);
+    }
+
+    #[test]
+    fn a_breaker_is_worth_what_it_protects() {
+        use crate::{FailureKind, Verdict, circuit_breaker::Config};
+
+        let lab = Lab::new();
+        let breaker = CircuitBreaker::new(Config::new().consecutive_failures(2), lab.now);
+        let fail = || {
+            let permit = breaker.try_acquire(|| lab.now).0.unwrap();
+            permit.finish(Verdict::Failure(FailureKind::Fault), None, || lab.now)
+        };
+        assert_eq!(breaker.worth(lab.now), Worth::Nothing);
+        assert_eq!(fail(), None);
+        assert_eq!(breaker.worth(lab.now), Worth::History);
+        assert_eq!(breaker.worth(lab.now + 60 * SECOND), Worth::History, "the run of failures has no age");
+        assert!(fail().is_some());
+        assert_eq!(breaker.worth(lab.now), Worth::InForce);
+        assert_eq!(breaker.worth(lab.now + 2 * SECOND), Worth::Protection, "the wait is over");
+        breaker.force_open(lab.now);
+        assert_eq!(breaker.worth(lab.now + 60 * SECOND), Worth::InForce);
     }
 }

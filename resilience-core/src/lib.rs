@@ -7,8 +7,7 @@
 //!   [`Instant`](std::time::Instant) or, where most calls need none, a closure that is called at most once.
 //! * **Decisions are return values.** Admission returns a permit and the transition it caused; a
 //!   report returns the transition it caused. Whoever called passes them on to an [`Observer`].
-//! * **The common path is atomics only.** A lock is taken for failures and transitions, never
-//!   while foreign code runs.
+//! * **The common path is atomics only.** A lock is taken for failures and transitions, and for a look into a keyed table.
 //!
 //! | to | look at |
 //! |---|---|

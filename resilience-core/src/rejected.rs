@@ -22,7 +22,8 @@ use crate::{FailureKind, Outcome, Verdict};
 pub enum Rejected {
     /// The circuit breaker does not let calls through; the dependency was not called.
     CircuitOpen {
-        /// Time until the next call may be admitted as a probe; `None` while forced open by hand.
+        /// Time until the next call may be admitted as a probe; an estimate while all probes are out; `None` while forced
+        /// open by hand.
         retry_after: Option<Duration>,
     },
     /// One attempt took longer than its limit and was dropped.
@@ -42,7 +43,7 @@ pub enum Rejected {
 }
 
 impl Rejected {
-    /// When a caller may sensibly try again: the earliest moment at which the same call could be admitted.
+    /// When a caller may sensibly try again.
     ///
     /// `None` if the policy cannot know. `Some(Duration::ZERO)` means at once.
     #[must_use]

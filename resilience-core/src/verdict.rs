@@ -38,8 +38,8 @@ impl Verdict {
 pub enum FailureKind {
     /// Likely gone on the next try: a reset connection, HTTP 408, 500, 502, 504, gRPC `UNAVAILABLE`.
     Transient,
-    /// A defect on the other side: gRPC `INTERNAL`, `UNKNOWN`, or a panic further in. A failure of the
-    /// dependency, worth a retry.
+    /// A defect on the other side: gRPC `INTERNAL`, `UNKNOWN`, or a panic further in. A failure of the dependency, and not
+    /// worth a retry.
     Fault,
     /// The dependency asked this caller to slow down: HTTP 429, gRPC `RESOURCE_EXHAUSTED`.
     Throttled,

@@ -17,6 +17,9 @@ use tower_service::Service;
 ///
 /// Without it the generated client shows an open breaker as `Unknown`. See [`status`] for which status it is.
 ///
+/// To the layers underneath, a gRPC error is a response like any other: give a breaker a classifier that looks at the
+/// `grpc-status` header, or it counts only errors of the transport.
+///
 /// ```
 /// use resilience_core::{Error, Rejected};
 /// use resilience_tower::grpc::StatusLayer;

@@ -12,8 +12,8 @@ use crate::http;
 /// Judges what a `reqwest::Client` returns, bare or under [`Error`].
 ///
 /// Responses are judged by their status, as [`ClassifyStatus`](crate::http::ClassifyStatus) does. Of the errors,
-/// reqwest's own timeout is a `Timeout`, a request that could not be built and a redirect that leads nowhere are
-/// `Permanent`, and all others `Transient`.
+/// reqwest's own timeout is a `Timeout`, a redirect that leads nowhere is `Permanent`, and a request that could not be
+/// built is ignored, because nothing was sent. All others are `Transient`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -72,9 +72,12 @@ fn verdict(error: &reqwest::Error) -> Verdict {
     if let Some(status) = error.status() {
         return http::verdict(status);
     }
+    if error.is_builder() {
+        return Verdict::Ignored;
+    }
     Verdict::Failure(if error.is_timeout() {
         FailureKind::Timeout
-    } else if error.is_builder() || error.is_redirect() {
+    } else if error.is_redirect() {
         FailureKind::Permanent
     } else {
         FailureKind::Transient

@@ -109,7 +109,7 @@ impl Config {
 
     /// Looks at the last `calls` calls, however old. Default: `None`, no count window.
     ///
-    /// May be combined with a time window; either can trip the breaker. It takes a byte per call.
+    /// May be combined with a time window; either can trip the breaker. It takes a byte for each call it holds.
     ///
     /// # Choosing a value
     ///

@@ -51,7 +51,7 @@ use std::{
 };
 
 use self::{shared::Shared, state::Machine};
-use crate::{Rejected, Verdict};
+use crate::{Rejected, Verdict, keyed::Worth};
 
 pub use self::{
     config::Config,
@@ -245,11 +245,10 @@ impl CircuitBreaker {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    /// Whether nothing tells this breaker from a new one at `now`: closed by itself, with nothing bad in memory.
-    #[must_use]
-    pub fn is_as_new(&self, now: Instant) -> bool {
+    /// What would be lost with this breaker.
+    pub(crate) fn worth_at(&self, now: Instant) -> Worth {
         let now = self.shared.nanos(now);
-        self.shared.locked(|machine| machine.is_as_new(now))
+        self.shared.locked(|machine| machine.worth(now))
     }
 
     fn set_mode(&self, mode: Mode, now: Instant) -> Option<Transition> {

@@ -12,6 +12,7 @@ use super::{
     probing::Probing,
     window::Counts,
 };
+use crate::keyed::Worth;
 
 /// What the breaker does when it decides itself.
 ///
@@ -222,9 +223,15 @@ impl Machine {
         self.manual(from)
     }
 
-    /// Whether nothing tells this breaker from a new one, at `now`.
-    pub(super) fn is_as_new(&self, now: u64) -> bool {
-        self.gate() == Gate::Closed && self.conditions.are_clean(now)
+    /// What would be lost with this breaker.
+    pub(super) fn worth(&self, now: u64) -> Worth {
+        match (self.mode, &self.phase) {
+            (Mode::Automatic, Phase::Closed) if self.conditions.are_clean(now) => Worth::Nothing,
+            (Mode::Automatic, Phase::Closed) => Worth::History,
+            (Mode::Automatic, Phase::HalfOpen(_)) => Worth::Protection,
+            (Mode::Automatic, Phase::Open { until }) if now >= *until => Worth::Protection,
+            _ => Worth::InForce,
+        }
     }
 
     pub(super) fn snapshot(&self, now: u64) -> Snapshot {

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Cause, CircuitBreaker, Config, Mode, Permit, State, Transition, window};
-use crate::{FailureKind, Rejected, Verdict};
+use crate::{FailureKind, Rejected, Verdict, keyed::Worth};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -412,11 +412,11 @@ fn an_operator_overrides_and_releases() {
     lab.calls(3, FAILED);
     assert_eq!(breaker.snapshot(now).consecutive_failures, 0, "it records nothing");
     breaker.release(now);
-    assert!(breaker.is_as_new(now));
+    assert_eq!(breaker.worth_at(now), Worth::Nothing);
 
     lab.open();
     assert_eq!(breaker.reset().map(|t| t.to), Some(State::Closed));
-    assert!(breaker.is_as_new(now));
+    assert_eq!(breaker.worth_at(now), Worth::Nothing);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     num::NonZeroUsize,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
@@ -53,7 +53,8 @@ use crate::time;
 /// ```
 ///
 /// The table is bounded: by default 10 000 keys, each forgotten when unused for ten minutes. Breakers that are not
-/// closed are never given up for a new key; if the table is full of those, further keys share one breaker.
+/// closed are never given up for a new key; if the table is full of those, further keys share one breaker. Breakers that
+/// refuse or are overridden by hand are not forgotten either.
 ///
 /// Because the key is in the request, `poll_ready` readies the inner service whatever the breakers say.
 ///
@@ -97,10 +98,24 @@ impl<K: Hash + Eq, Q> KeyedCircuitBreakerLayer<K, Q> {
 }
 
 impl<K, Q, C, O> KeyedCircuitBreakerLayer<K, Q, C, O> {
-    /// The breakers: to count and list them, to look one up.
+    /// The breakers: to count and list them.
     #[must_use]
     pub fn breakers(&self) -> &Keyed<K, Breaker> {
         &self.table.breakers
+    }
+}
+
+impl<K: Hash + Eq, Q, C, O> KeyedCircuitBreakerLayer<K, Q, C, O> {
+    /// The breaker of this key, made if there is none yet: to look at it, or to force it open.
+    #[must_use]
+    pub fn breaker(&self, key: K) -> Breaker {
+        self.table.breaker(key, time::now())
+    }
+}
+
+impl<K: Hash + Eq, Q> Table<K, Q> {
+    fn breaker(&self, key: K, now: Instant) -> Breaker {
+        self.breakers.get_or_insert_with(key, now, || Breaker::new(self.config.lock().clone(), now))
     }
 }
 
@@ -184,11 +199,9 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let Table { breakers, config, key } = &*self.layer.table;
-        let rules = &self.layer.rules;
+        let (table, rules) = (&*self.layer.table, &self.layer.rules);
         let now = time::now();
-        let breaker =
-            breakers.get_or_insert_with(key(&request), now, || Breaker::new(config.lock().clone(), now));
+        let breaker = table.breaker((table.key)(&request), now);
         let (admitted, transition) = breaker.admit(|| now);
         rules.tell(transition);
         match admitted {

@@ -58,8 +58,8 @@ impl Refused {
 
 /// What a call holds while it runs: its breaker and the rules.
 ///
-/// The two implementations differ in where the breaker is: with the rules, or looked up by key.
-pub trait Hold {
+/// The two implementations differ in where the breaker is: with the rules, or looked up by key. There can be no others.
+pub trait Hold: sealed::Sealed {
     /// The classifier.
     type Classify;
     /// The observer.
@@ -89,6 +89,13 @@ pub trait Hold {
         };
         self.tell(self.breaker().finish(ticket, verdict, hint, time::now));
     }
+}
+
+mod sealed {
+    #[expect(unnameable_types, reason = "that is what seals it")]
+    pub trait Sealed {}
+    impl<C, O> Sealed for super::Held<C, O> {}
+    impl<C, O> Sealed for super::HeldByKey<C, O> {}
 }
 
 /// The breaker of a layer and its rules, in one block.

@@ -20,6 +20,10 @@ pin_project! {
     /// # Cancellation
     ///
     /// Dropping it drops the inner future and the timer. It is not a timeout and no observer is told.
+    ///
+    /// # Panics
+    ///
+    /// When it is pending outside of a Tokio runtime with a time driver, and when it is polled again after a limit has fired.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, O = ()> {
         #[pin]
@@ -132,7 +136,7 @@ where
 
 impl<F, O: Observer> ResponseFuture<F, O> {
     /// The call is pending or was refused. Out of line, so that a ready answer has little to carry.
-    #[cold]
+    #[inline(never)]
     fn poll_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Fired> {
         let mut this = self.project();
         let fired = match this.phase.as_mut().project() {

@@ -55,9 +55,12 @@ impl TimeoutLayer {
     ///
     /// A request may bring a limit of its own: [`Context::with_attempt_timeout`](resilience_core::Context::with_attempt_timeout).
     ///
+    /// An attempt whose deadline is over already is not refused: it is cut when it is first found pending.
+    ///
     /// # Panics
     ///
-    /// If `limit` is zero.
+    /// If `limit` is zero. The response future panics when a call is pending outside of a Tokio runtime, or in one without
+    /// its time driver.
     #[must_use]
     #[track_caller]
     pub fn attempt(limit: Duration) -> Self {
@@ -72,7 +75,8 @@ impl TimeoutLayer {
     ///
     /// # Panics
     ///
-    /// If `limit` is zero.
+    /// If `limit` is zero. The response future panics when a call is pending outside of a Tokio runtime, or in one without
+    /// its time driver.
     #[must_use]
     #[track_caller]
     pub fn total(limit: Duration) -> Self {

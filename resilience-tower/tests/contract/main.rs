@@ -36,6 +36,7 @@ suite! {
         half_open_circuit_breaker: HalfOpenBreaker,
         slow_call_circuit_breaker: SlowCallBreaker,
         keyed_circuit_breaker: KeyedBreaker,
+        operation_metrics: Operations,
     ],
     cases: [
         answers_and_errors_pass_through,

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use resilience_core::{Call, CircuitBreaker, Context, Deadline, Rejected, Verdict, circuit_breaker::Config};
+use resilience_core::{
+    Call, CircuitBreaker, Context, Deadline, ErrorsAreFailures, Rejected, Verdict, circuit_breaker::Config,
+};
+use resilience_metrics::{OperationLayer, Telemetry};
 use resilience_tower::{CircuitBreakerLayer, TimeoutLayer, circuit_breaker::KeyedCircuitBreakerLayer};
 use tower::{Layer, Service, limit::ConcurrencyLimit};
 
@@ -28,10 +31,12 @@ pub(crate) trait Subject: Sized {
     fn around(layer: &Self::Layer, inner: Strict) -> Self::Plain;
     fn around_clonable(layer: &Self::Layer, inner: Limited) -> Self::Cloned;
 
-    /// A layer and a request that it refuses.
-    fn refusing() -> (Self::Layer, Call<u32>);
+    /// A layer and a request that it refuses, if it ever refuses one.
+    fn refusing() -> Option<(Self::Layer, Call<u32>)> {
+        None
+    }
     /// Whether it leaves the inner service's readiness alone while it refuses.
-    const REFUSES_UNASKED: bool;
+    const REFUSES_UNASKED: bool = false;
 
     /// Whether the layer holds nothing for any call.
     fn holds_nothing(_: &Self::Layer) -> bool {
@@ -70,15 +75,9 @@ pub(crate) struct AttemptTimeout;
 
 impl Subject for AttemptTimeout {
     around!(TimeoutLayer);
-    const REFUSES_UNASKED: bool = false;
 
     fn layer() -> TimeoutLayer {
         TimeoutLayer::attempt(LONG)
-    }
-
-    /// An attempt is never refused; a total timeout stands in.
-    fn refusing() -> (TimeoutLayer, Call<u32>) {
-        TotalTimeout::refusing()
     }
 }
 
@@ -86,15 +85,14 @@ pub(crate) struct TotalTimeout;
 
 impl Subject for TotalTimeout {
     around!(TimeoutLayer);
-    const REFUSES_UNASKED: bool = false;
 
     fn layer() -> TimeoutLayer {
         TimeoutLayer::total(LONG)
     }
 
-    fn refusing() -> (TimeoutLayer, Call<u32>) {
+    fn refusing() -> Option<(TimeoutLayer, Call<u32>)> {
         let over = Context::new().with_deadline(Deadline::after(now(), Duration::ZERO));
-        (Self::layer(), Call::with_context(7, over))
+        Some((Self::layer(), Call::with_context(7, over)))
     }
 }
 
@@ -123,10 +121,10 @@ impl Subject for ClosedBreaker {
         CircuitBreakerLayer::new(config().consecutive_failures(100))
     }
 
-    fn refusing() -> (CircuitBreakerLayer, Call<u32>) {
+    fn refusing() -> Option<(CircuitBreakerLayer, Call<u32>)> {
         let layer = Self::layer();
         open(&layer);
-        (layer, Call::new(7))
+        Some((layer, Call::new(7)))
     }
 
     fn holds_nothing(layer: &CircuitBreakerLayer) -> bool {
@@ -148,7 +146,7 @@ impl Subject for SlowCallBreaker {
         CircuitBreakerLayer::new(config().consecutive_failures(100).slow_calls(LONG, 1.0))
     }
 
-    fn refusing() -> (CircuitBreakerLayer, Call<u32>) {
+    fn refusing() -> Option<(CircuitBreakerLayer, Call<u32>)> {
         ClosedBreaker::refusing()
     }
 
@@ -172,11 +170,11 @@ impl Subject for HalfOpenBreaker {
         CircuitBreakerLayer::with_breaker(breaker)
     }
 
-    fn refusing() -> (CircuitBreakerLayer, Call<u32>) {
+    fn refusing() -> Option<(CircuitBreakerLayer, Call<u32>)> {
         let layer = Self::layer();
         // Its one probe is out, and never comes back.
         std::mem::forget(layer.breaker().try_acquire(now));
-        (layer, Call::new(7))
+        Some((layer, Call::new(7)))
     }
 
     /// A failed probe opens it; the slot must be free when the wait is over.
@@ -198,21 +196,30 @@ type Key = fn(&Call<u32>) -> u32;
 
 impl Subject for KeyedBreaker {
     around!(KeyedCircuitBreakerLayer<u32, Key>);
-    const REFUSES_UNASKED: bool = false;
 
     fn layer() -> Self::Layer {
         KeyedCircuitBreakerLayer::new(config().consecutive_failures(100), |_| 0)
     }
 
-    fn refusing() -> (Self::Layer, Call<u32>) {
+    fn refusing() -> Option<(Self::Layer, Call<u32>)> {
         let layer = Self::layer();
-        let breaker = layer.breakers().get_or_insert_with(0, now(), || CircuitBreaker::new(config(), now()));
+        let breaker = layer.breaker(0);
         let _ = breaker.force_open(now());
-        (layer, Call::new(7))
+        Some((layer, Call::new(7)))
     }
 
     fn has_seen_failures(layer: &Self::Layer) -> Option<bool> {
         let (_, breaker) = layer.breakers().entries().into_iter().next()?;
         Some(breaker.snapshot(now()).consecutive_failures > 0)
+    }
+}
+
+pub(crate) struct Operations;
+
+impl Subject for Operations {
+    around!(OperationLayer<ErrorsAreFailures>);
+
+    fn layer() -> Self::Layer {
+        Telemetry::new("contract").operation_layer(ErrorsAreFailures)
     }
 }
