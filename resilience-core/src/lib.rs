@@ -30,6 +30,7 @@ mod outcome;
 mod rejected;
 pub mod striped;
 mod sync;
+mod unwind;
 mod verdict;
 
 pub use circuit_breaker::CircuitBreaker;
@@ -39,4 +40,5 @@ pub use error::Error;
 pub use event::{Event, Observer};
 pub use outcome::Outcome;
 pub use rejected::{BoxError, Refusal, Rejected};
+pub use unwind::on_unwind;
 pub use verdict::{Classify, ErrorsAreFailures, FailureKind, Verdict};

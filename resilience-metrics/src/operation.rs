@@ -12,7 +12,7 @@ use std::{
 use metrics::{Counter, Histogram, SharedString, counter, histogram};
 use pin_project_lite::pin_project;
 use resilience_core::{
-    Classify, Outcome, Refusal,
+    Classify, Outcome, Refusal, on_unwind,
     striped::{Lease, StripedArc},
 };
 use tower_layer::Layer;
@@ -102,8 +102,9 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let running = Running { red: self.red.lease(), started: Some(time::now()) };
-        ResponseFuture { inner: self.inner.call(request), running }
+        let mut running = Running { red: self.red.lease(), started: Some(time::now()) };
+        let inner = on_unwind(|| self.inner.call(request), || running.end(Outcome::Failure));
+        ResponseFuture { inner, running }
     }
 }
 
@@ -112,7 +113,7 @@ pin_project! {
     ///
     /// # Cancellation
     ///
-    /// Dropped before its end, the operation counts as cancelled, or as a failure if that is because of a panic.
+    /// Dropped before its end, the operation counts as cancelled. A panic further in counts as a failure.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, C> {
         #[pin]
@@ -137,8 +138,7 @@ impl<C> Running<C> {
 
 impl<C> Drop for Running<C> {
     fn drop(&mut self) {
-        let panicking = std::thread::panicking();
-        self.end(if panicking { Outcome::Failure } else { Outcome::Cancelled });
+        self.end(Outcome::Cancelled);
     }
 }
 
@@ -152,7 +152,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.inner.poll(cx));
+        let panicked = || this.running.end(Outcome::Failure);
+        let result = ready!(on_unwind(|| this.inner.poll(cx), panicked));
         this.running.end(Outcome::of(&this.running.red.classify, result.as_ref()));
         Poll::Ready(result)
     }

@@ -1,1 +1,13 @@
-//! Placeholder.
+//! What the cross-crate tests share.
+
+pub mod inner;
+pub mod recorded;
+pub mod retry_once;
+pub mod seed;
+pub mod server;
+pub mod time;
+
+/// The programs of the README, so that they compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

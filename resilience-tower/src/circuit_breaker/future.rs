@@ -9,7 +9,7 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use resilience_core::{Classify, FailureKind, Refusal, Verdict, circuit_breaker::Ticket};
+use resilience_core::{Classify, FailureKind, Refusal, Verdict, circuit_breaker::Ticket, on_unwind};
 
 use super::shared::Refused;
 pub use super::shared::{Held, HeldByKey, Hold};
@@ -58,9 +58,7 @@ impl<F, H: Hold> ResponseFuture<F, H> {
         hold: impl Fn() -> H,
         inner: impl FnOnce() -> F,
     ) -> Self {
-        let panicked = OnUnwind(|| failed(&hold(), &mut ticket));
-        let inner = inner();
-        std::mem::forget(panicked);
+        let inner = on_unwind(inner, || failed(&hold(), &mut ticket));
         Self { phase: Phase::Running { inner, admitted: Admitted { held: hold(), ticket, cut } } }
     }
 
@@ -83,9 +81,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().phase.project() {
             PhaseProj::Running { inner, admitted } => {
-                let panicked = OnUnwind(|| failed(&admitted.held, &mut admitted.ticket));
-                let polled = inner.poll(cx);
-                std::mem::forget(panicked);
+                let panicked = || failed(&admitted.held, &mut admitted.ticket);
+                let polled = on_unwind(|| inner.poll(cx), panicked);
                 match &polled {
                     Poll::Ready(result) => admitted.answered(result.as_ref()),
                     Poll::Pending => admitted.pending(),
@@ -165,15 +162,6 @@ impl<H: Hold> Drop for Admitted<H> {
             }
         };
         self.held.tell(transition);
-    }
-}
-
-/// Runs when it is dropped: forgotten unless the inner service panics.
-struct OnUnwind<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnUnwind<F> {
-    fn drop(&mut self) {
-        (self.0)();
     }
 }
 

@@ -1,0 +1,218 @@
+//! What calls cost in allocations: nothing, whatever the policies decide.
+//!
+//! The counts are those of the whole process, so this binary has one test only.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::{
+    alloc::System,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use resilience_core::{Call, CircuitBreaker, Error, ErrorsAreFailures, Rejected, circuit_breaker::Config};
+use resilience_metrics::Telemetry;
+use resilience_tower::{CircuitBreakerLayer, TimeoutLayer};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use tests::time;
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
+
+#[global_allocator]
+static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const CALLS: u64 = 1000;
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Answers on the poll after `pending` others, or never, and fails every so many calls.
+#[derive(Clone, Copy, Debug, Default)]
+struct Upstream {
+    pending: u32,
+    hangs: bool,
+    fails_each: Option<u64>,
+}
+
+type Answer = Result<u64, Error<&'static str>>;
+
+impl Service<Call<u64>> for Upstream {
+    type Response = u64;
+    type Error = Error<&'static str>;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, call: Call<u64>) -> Answering {
+        let n = *call.request();
+        let fails = self.fails_each.is_some_and(|each| n % each == 0);
+        Answering { upstream: *self, answer: if fails { Err(Error::Inner("failed")) } else { Ok(n) } }
+    }
+}
+
+struct Answering {
+    upstream: Upstream,
+    answer: Answer,
+}
+
+impl Future for Answering {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        if self.upstream.hangs {
+            return Poll::Pending;
+        }
+        if self.upstream.pending > 0 {
+            self.upstream.pending -= 1;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(self.answer)
+    }
+}
+
+/// Allocations and reallocations of `CALLS` calls, after as many to warm up. Time passes before each call.
+///
+/// The fewest of three times: the test harness has a thread of its own, which allocates when it has started this one.
+async fn allocations<L, S>(layers: L, upstream: Upstream, expected: fn(Answer) -> bool) -> usize
+where
+    L: Layer<Upstream, Service = S>,
+    S: Service<Call<u64>, Response = u64, Error = Error<&'static str>>,
+{
+    let mut service = layers.layer(upstream);
+    let mut call = async |n| {
+        tokio::time::advance(7 * MS).await;
+        let answer = service.ready().await.unwrap().call(Call::new(n)).await;
+        assert!(expected(answer), "{answer:?}");
+    };
+    for n in 1..=CALLS {
+        call(n).await;
+    }
+    let mut fewest = usize::MAX;
+    for _ in 0..3 {
+        let region = Region::new(GLOBAL);
+        for n in 1..=CALLS {
+            call(n).await;
+        }
+        let change = region.change();
+        fewest = fewest.min(change.allocations + change.reallocations);
+    }
+    fewest
+}
+
+/// A layer that boxes, as a check on the count.
+#[derive(Clone, Copy, Debug)]
+struct Boxing(Upstream);
+
+impl Service<Call<u64>> for Boxing {
+    type Response = u64;
+    type Error = Error<&'static str>;
+    type Future = Pin<Box<Answering>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, call: Call<u64>) -> Self::Future {
+        Box::pin(self.0.call(call))
+    }
+}
+
+const READY: Upstream = Upstream { pending: 0, hangs: false, fails_each: None };
+const PENDING: Upstream = Upstream { pending: 1, ..READY };
+const HANGING: Upstream = Upstream { hangs: true, ..READY };
+const FAILING: Upstream = Upstream { fails_each: Some(3), ..READY };
+
+fn breaker(config: Config) -> CircuitBreakerLayer {
+    CircuitBreakerLayer::new(config)
+}
+
+fn forced_open() -> CircuitBreakerLayer {
+    let layer = breaker(Config::new());
+    layer.breaker().force_open(time::now());
+    layer
+}
+
+/// Opened by its first failure, for longer than the test lasts.
+fn open() -> CircuitBreakerLayer {
+    let hour = Duration::from_secs(3600);
+    let handle = CircuitBreaker::new(Config::new().consecutive_failures(1).open_for(hour, hour), time::now());
+    let (admitted, _) = handle.try_acquire(time::now);
+    let failure = Rejected::AttemptTimeout { limit: MS, elapsed: MS }.verdict();
+    admitted.unwrap().finish(failure, None, time::now).unwrap();
+    CircuitBreakerLayer::with_breaker(handle)
+}
+
+/// Under observers for which no recorder is installed.
+fn observed() -> impl Layer<Upstream, Service: Service<Call<u64>, Response = u64, Error = Error<&'static str>>>
+{
+    let telemetry = Telemetry::new("allocations");
+    let breaker = breaker(Config::new());
+    let observer = telemetry.circuit_breaker("circuit_breaker", breaker.breaker());
+    ServiceBuilder::new()
+        .layer(telemetry.operation_layer(ErrorsAreFailures))
+        .layer(TimeoutLayer::total(SECOND).with_observer(telemetry.timeout("total")))
+        .layer(breaker.with_observer(observer))
+        .layer(TimeoutLayer::attempt(SECOND / 2).with_observer(telemetry.timeout("attempt")))
+}
+
+fn stack() -> impl Layer<Upstream, Service: Service<Call<u64>, Response = u64, Error = Error<&'static str>>> {
+    ServiceBuilder::new()
+        .layer(TimeoutLayer::total(SECOND))
+        .layer(breaker(Config::new()))
+        .layer(TimeoutLayer::attempt(SECOND / 2))
+}
+
+const fn answered(answer: Answer) -> bool {
+    answer.is_ok()
+}
+
+const fn refused(answer: Answer) -> bool {
+    matches!(answer, Err(Error::Rejected(Rejected::CircuitOpen { .. })))
+}
+
+const fn cut(answer: Answer) -> bool {
+    matches!(answer, Err(Error::Rejected(Rejected::AttemptTimeout { .. })))
+}
+
+const fn no_refusal(answer: Answer) -> bool {
+    !matches!(answer, Err(Error::Rejected(_)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn trap_31_no_call_allocates_whatever_the_policies_decide() {
+    let by_time = || Config::new().time_window(SECOND).count_window(None);
+    let by_count = || Config::new().time_window(None).count_window(100);
+    let attempt = || TimeoutLayer::attempt(SECOND);
+    let total = || TimeoutLayer::total(SECOND);
+
+    let counts = [
+        ("breaker, time window", allocations(breaker(by_time()), READY, answered).await),
+        ("breaker, count window", allocations(breaker(by_count()), READY, answered).await),
+        (
+            "breaker, both and failures",
+            allocations(breaker(by_time().count_window(100)), FAILING, no_refusal).await,
+        ),
+        ("breaker, slow calls", allocations(breaker(by_time().slow_calls(MS, 1.0)), READY, answered).await),
+        ("breaker, pending", allocations(breaker(by_time()), PENDING, answered).await),
+        ("breaker, open", allocations(open(), READY, refused).await),
+        ("breaker, forced open", allocations(forced_open(), READY, refused).await),
+        ("attempt timeout, ready", allocations(attempt(), READY, answered).await),
+        ("attempt timeout, pending", allocations(attempt(), PENDING, answered).await),
+        ("attempt timeout, cut", allocations(attempt(), HANGING, cut).await),
+        ("total timeout, ready", allocations(total(), READY, answered).await),
+        ("total timeout, pending", allocations(total(), PENDING, answered).await),
+        ("stack, ready", allocations(stack(), READY, answered).await),
+        ("stack, pending", allocations(stack(), PENDING, answered).await),
+        ("stack, failures", allocations(stack(), FAILING, no_refusal).await),
+        ("observed stack, ready", allocations(observed(), READY, answered).await),
+        ("observed stack, pending", allocations(observed(), PENDING, answered).await),
+        ("observed stack, failures", allocations(observed(), FAILING, no_refusal).await),
+    ];
+    let allocating: Vec<_> = counts.into_iter().filter(|&(_, count)| count > 0).collect();
+    assert!(allocating.is_empty(), "in {CALLS} calls each: {allocating:?}");
+    let counts_at_all = allocations(tower::layer::layer_fn(Boxing), READY, answered).await;
+    assert!(counts_at_all >= usize::try_from(CALLS).unwrap(), "the allocator counts");
+}

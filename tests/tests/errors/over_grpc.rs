@@ -1,0 +1,191 @@
+//! A `tonic` channel under the stack, against a real server: refusals arrive as a `Status`, and a `Status` as itself.
+
+use std::{convert::Infallible, error::Error as _, future::pending, pin::Pin, task::Context, task::Poll};
+
+use bytes::{Buf, BufMut};
+use resilience_core::{CircuitBreaker, Rejected, circuit_breaker::Config};
+use resilience_tower::{CallLayer, CircuitBreakerLayer, TimeoutLayer, TransportLayer, grpc::StatusLayer};
+use tests::{server::listen, time};
+use tonic::{
+    Code, Request, Response, Status,
+    body::Body,
+    client::{Grpc, GrpcService},
+    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    metadata::MetadataMap,
+    server::NamedService,
+    transport::{Channel, Endpoint, Server, server::TcpIncoming},
+};
+use tower::{Service, ServiceBuilder, service_fn};
+
+use super::{AMPLE, MS};
+
+/// Messages are plain text: nothing here is about encoding.
+#[derive(Clone, Copy, Debug)]
+struct Text;
+
+impl Codec for Text {
+    type Encode = String;
+    type Decode = String;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self {
+        *self
+    }
+}
+
+impl Encoder for Text {
+    type Item = String;
+    type Error = Status;
+
+    fn encode(&mut self, text: String, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.put_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl Decoder for Text {
+    type Item = String;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<String>, Status> {
+        let bytes = from.copy_to_bytes(from.remaining());
+        String::from_utf8(bytes.into()).map(Some).map_err(|_| Status::internal("not text"))
+    }
+}
+
+/// What a generated server would be.
+#[derive(Clone, Copy, Debug)]
+struct Greeter;
+
+impl NamedService for Greeter {
+    const NAME: &'static str = "test.Greeter";
+}
+
+impl Service<http::Request<Body>> for Greeter {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(async move { Ok(tonic::server::Grpc::new(Text).unary(service_fn(greet), request).await) })
+    }
+}
+
+async fn greet(request: Request<String>) -> Result<Response<String>, Status> {
+    match request.get_ref().as_str() {
+        "nobody" => Err(no_such_person()),
+        "sleeper" => pending().await,
+        name => Ok(Response::new(format!("hello {name}"))),
+    }
+}
+
+fn no_such_person() -> Status {
+    let mut metadata = MetadataMap::new();
+    metadata.insert("hint", "somebody".parse().unwrap());
+    Status::with_details_and_metadata(Code::NotFound, "no such person", "details".into(), metadata)
+}
+
+async fn server() -> Channel {
+    let (listener, address) = listen().await.unwrap();
+    tokio::spawn(Server::builder().add_service(Greeter).serve_with_incoming(TcpIncoming::from(listener)));
+    channel(&format!("http://{address}"))
+}
+
+fn channel(url: &str) -> Channel {
+    Endpoint::from_shared(url.to_owned()).unwrap().connect_lazy()
+}
+
+/// Opens after two failures in a row. `attempt` in milliseconds.
+fn stack(
+    channel: Channel,
+    attempt: u32,
+) -> (impl Service<http::Request<Body>, Response = http::Response<Body>, Error = Status>, CircuitBreaker) {
+    let config = Config::new().consecutive_failures(2).open_for(AMPLE, AMPLE);
+    let breaker = CircuitBreakerLayer::new(config);
+    let handle = breaker.breaker().clone();
+    let client = ServiceBuilder::new()
+        .layer(StatusLayer::new())
+        .layer(CallLayer::new())
+        .layer(TimeoutLayer::total(AMPLE))
+        .layer(breaker)
+        .layer(TimeoutLayer::attempt(attempt * MS))
+        .layer(TransportLayer::new())
+        .service(channel);
+    (client, handle)
+}
+
+/// What a generated client does.
+async fn say_hello<C>(client: C, name: &str) -> Result<String, Status>
+where
+    C: GrpcService<Body, ResponseBody = Body>,
+{
+    let mut grpc = Grpc::new(client);
+    grpc.ready().await.map_err(|error| Status::unknown(error.into().to_string()))?;
+    let path = "/test.Greeter/Hello".parse().unwrap();
+    let response = grpc.unary(Request::new(name.to_owned()), path, Text).await?;
+    Ok(response.into_inner())
+}
+
+fn refusal(status: &Status) -> Option<&Rejected> {
+    status.source()?.downcast_ref()
+}
+
+#[tokio::test]
+async fn an_answer_and_a_status_of_the_server_arrive_unchanged() {
+    let channel = server().await;
+    let (mut client, _) = stack(channel, 60_000);
+    assert_eq!(say_hello(&mut client, "world").await.unwrap(), "hello world");
+
+    let (status, expected) = (say_hello(&mut client, "nobody").await.unwrap_err(), no_such_person());
+    assert_eq!(status.code(), expected.code());
+    assert_eq!(status.message(), expected.message());
+    assert_eq!(status.details(), expected.details());
+    assert_eq!(status.metadata().get("hint"), expected.metadata().get("hint"));
+    assert!(refusal(&status).is_none());
+}
+
+#[tokio::test]
+async fn a_timeout_arrives_as_deadline_exceeded_and_opens_the_breaker() {
+    let channel = server().await;
+    let (mut client, _) = stack(channel, 20);
+    for _ in 0..2 {
+        let status = say_hello(&mut client, "sleeper").await.unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert!(
+            matches!(refusal(&status), Some(Rejected::AttemptTimeout { limit, .. }) if *limit == 20 * MS)
+        );
+    }
+    let status = say_hello(&mut client, "sleeper").await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(matches!(refusal(&status), Some(Rejected::CircuitOpen { retry_after: Some(_) })));
+}
+
+#[tokio::test]
+async fn a_forced_open_breaker_arrives_as_unavailable() {
+    let channel = server().await;
+    let (mut client, breaker) = stack(channel, 60_000);
+    breaker.force_open(time::now());
+    let status = say_hello(&mut client, "world").await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(status.message(), "circuit breaker is forced open");
+    assert_eq!(refusal(&status), Some(&Rejected::CircuitOpen { retry_after: None }));
+}
+
+#[tokio::test]
+async fn a_transport_error_reads_as_it_does_without_the_stack() {
+    let nowhere = || channel("http://127.0.0.1:1");
+    let bare = say_hello(nowhere(), "world").await.unwrap_err();
+    let (client, _) = stack(nowhere(), 60_000);
+    let status = say_hello(client, "world").await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (bare.code(), bare.message()));
+    assert!(refusal(&status).is_none());
+}

@@ -1,0 +1,61 @@
+//! Names, labels and values of all metrics, as a recorder sees them.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod breaker;
+mod operation;
+mod walk;
+
+use std::{future::pending, panic::resume_unwind, time::Duration};
+
+use resilience_core::{Call, Error, FailureKind, Verdict};
+use tower::{Service, ServiceExt, service_fn};
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What the inner service does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Do {
+    Answer,
+    AnswerAfter(Duration),
+    Fail,
+    /// Fails through the caller's own fault.
+    Permanent,
+    Hang,
+    Panic,
+}
+
+type Answer = Result<(), Error<Do>>;
+
+fn inner() -> impl Service<Call<Do>, Response = (), Error = Error<Do>, Future: Send> + Clone + Send {
+    service_fn(|call: Call<Do>| async move {
+        match *call.request() {
+            Do::Answer => Ok(()),
+            Do::AnswerAfter(delay) => {
+                tokio::time::sleep(delay).await;
+                Ok(())
+            }
+            Do::Fail => Err(Error::Inner(Do::Fail)),
+            Do::Permanent => Err(Error::Inner(Do::Permanent)),
+            Do::Hang => pending().await,
+            // A panic without its message on the terminal.
+            Do::Panic => resume_unwind(Box::new("as told")),
+        }
+    })
+}
+
+fn classify(result: Result<&(), &Error<Do>>) -> Verdict {
+    match result {
+        Ok(()) => Verdict::Success,
+        Err(Error::Inner(Do::Permanent)) => Verdict::Failure(FailureKind::Permanent),
+        Err(_) => Verdict::Failure(FailureKind::Transient),
+    }
+}
+
+async fn call<S>(service: &S, what: Do) -> Answer
+where
+    S: Service<Call<Do>, Response = (), Error = Error<Do>> + Clone,
+{
+    service.clone().oneshot(Call::new(what)).await
+}
