@@ -35,6 +35,7 @@ mod report;
 mod shared;
 mod state;
 mod tallies;
+mod view;
 mod window;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use resilience_core::{Call, Error};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::error::future::ResponseFuture;
+use crate::error::{MapError, future::ResponseFuture};
 
 /// Fits a foreign service under a stack: takes the request out of its [`Call`], and puts the error `E` under
 /// [`Error<E>`]. Innermost, directly around a `reqwest::Client`, a `tonic` channel, or a service of your own.
@@ -41,14 +41,14 @@ impl<S> Layer<S> for TransportLayer {
     type Service = Transport<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Transport { inner }
+        Transport { inner: MapError::new(inner) }
     }
 }
 
 /// The service of [`TransportLayer`].
 #[derive(Clone, Debug)]
 pub struct Transport<S> {
-    inner: S,
+    inner: MapError<S>,
 }
 
 impl<S, Req> Service<Call<Req>> for Transport<S>
@@ -61,11 +61,11 @@ where
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx).map_err(Error::Inner)
+        Service::<Req>::poll_ready(&mut self.inner, cx)
     }
 
     #[inline]
     fn call(&mut self, call: Call<Req>) -> Self::Future {
-        ResponseFuture::new(self.inner.call(call.into_parts().0))
+        self.inner.call(call.into_parts().0)
     }
 }

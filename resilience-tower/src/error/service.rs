@@ -12,7 +12,7 @@ pub struct MapError<S> {
 }
 
 impl<S> MapError<S> {
-    pub(super) const fn new(inner: S) -> Self {
+    pub(crate) const fn new(inner: S) -> Self {
         Self { inner }
     }
 }
