@@ -36,6 +36,13 @@
 //! * Dropping a response future frees whatever the call held.
 //! * State belongs to the layer: all services it makes share it.
 
+//! # When a stack does not compile
+//!
+//! Method syntax (`service.ready()`) makes the compiler say only that "trait bounds were not satisfied". Written once as a
+//! function, `Service::call(&mut service, request)`, the same mistake is named, with what to do about it: usually a
+//! [`TransportLayer`] or [`ErrorLayer`] is missing at the bottom, a [`CallLayer`] at the top, or a classifier does not know the
+//! response.
+
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod call;
