@@ -15,7 +15,7 @@ use crate::{FailureKind, Outcome, Verdict};
 ///
 /// let rejected = Rejected::CircuitOpen { retry_after: Some(Duration::from_millis(800)) };
 /// assert_eq!(rejected.retry_after(), Some(Duration::from_millis(800)));
-/// assert_eq!(rejected.to_string(), "circuit breaker is open, next probe in 800ms");
+/// assert_eq!(rejected.to_string(), "circuit breaker lets no call through, next probe in 800ms");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -33,12 +33,14 @@ pub enum Rejected {
         /// The time that had passed since the attempt was first found pending.
         elapsed: Duration,
     },
-    /// The total time for the operation is over: the call was dropped, or never started.
+    /// The total time for the operation is over: the call was dropped, or never made.
     DeadlineExceeded {
         /// The total time that the operation was given.
         limit: Duration,
         /// The time that had passed since the operation started.
         elapsed: Duration,
+        /// Whether what is inside of the limit had been called at all.
+        called: bool,
     },
 }
 
@@ -56,14 +58,14 @@ impl Rejected {
 
     /// What a policy further out makes of this refusal.
     ///
-    /// A timeout is a failure of the dependency; any other refusal says nothing about it.
+    /// A call that was cut is a failure of the dependency; one that was never made says nothing about it.
     #[must_use]
     pub const fn verdict(&self) -> Verdict {
         match self {
-            Self::AttemptTimeout { .. } | Self::DeadlineExceeded { .. } => {
+            Self::AttemptTimeout { .. } | Self::DeadlineExceeded { called: true, .. } => {
                 Verdict::Failure(FailureKind::Timeout)
             }
-            Self::CircuitOpen { .. } => Verdict::Ignored,
+            Self::CircuitOpen { .. } | Self::DeadlineExceeded { called: false, .. } => Verdict::Ignored,
         }
     }
 
@@ -80,15 +82,19 @@ impl Rejected {
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::CircuitOpen { retry_after: Some(Duration::ZERO) } => f.write_str(
+                "circuit breaker lets no call through that was not readied before, try again at once",
+            ),
             Self::CircuitOpen { retry_after: Some(wait) } => {
-                write!(f, "circuit breaker is open, next probe in {wait:?}")
+                write!(f, "circuit breaker lets no call through, next probe in {wait:?}")
             }
             Self::CircuitOpen { retry_after: None } => f.write_str("circuit breaker is forced open"),
             Self::AttemptTimeout { limit, elapsed } => {
                 write!(f, "attempt timed out after {elapsed:?}, its limit is {limit:?}")
             }
-            Self::DeadlineExceeded { limit, elapsed } => {
-                write!(f, "deadline exceeded after {elapsed:?}, the total limit is {limit:?}")
+            Self::DeadlineExceeded { limit, elapsed, called } => {
+                let never = if called { "" } else { ", the call was never made" };
+                write!(f, "deadline exceeded after {elapsed:?}, the total limit is {limit:?}{never}")
             }
         }
     }
@@ -182,8 +188,12 @@ mod tests {
             "attempt timed out after 2.001s, its limit is 2s"
         );
         assert_eq!(
-            Rejected::DeadlineExceeded { limit, elapsed }.to_string(),
+            Rejected::DeadlineExceeded { limit, elapsed, called: true }.to_string(),
             "deadline exceeded after 2.001s, the total limit is 2s"
+        );
+        assert_eq!(
+            Rejected::DeadlineExceeded { limit, elapsed, called: false }.to_string(),
+            "deadline exceeded after 2.001s, the total limit is 2s, the call was never made"
         );
     }
 
@@ -191,9 +201,11 @@ mod tests {
     fn a_refusal_says_nothing_about_the_dependency_but_a_timeout_does() {
         let zero = Duration::ZERO;
         assert_eq!(Rejected::CircuitOpen { retry_after: None }.verdict(), Verdict::Ignored);
+        let never_made = Rejected::DeadlineExceeded { limit: zero, elapsed: zero, called: false };
+        assert_eq!((never_made.verdict(), never_made.outcome()), (Verdict::Ignored, Outcome::Timeout));
         for timeout in [
             Rejected::AttemptTimeout { limit: zero, elapsed: zero },
-            Rejected::DeadlineExceeded { limit: zero, elapsed: zero },
+            Rejected::DeadlineExceeded { limit: zero, elapsed: zero, called: true },
         ] {
             assert_eq!(timeout.verdict(), Verdict::Failure(FailureKind::Timeout));
             assert_eq!(timeout.outcome(), Outcome::Timeout);

@@ -10,17 +10,16 @@ use std::{fmt, ops::Deref, sync::Arc};
 ///
 /// Eight keeps a breaker near one KiB and two busy threads apart on the machines that services run on.
 #[cfg(not(loom))]
-pub const STRIPES: usize = 8;
+pub(crate) const STRIPES: usize = 8;
 
 /// One, so that every access of a model meets every other.
 #[cfg(loom)]
-pub const STRIPES: usize = 1;
+pub(crate) const STRIPES: usize = 1;
 
 /// The stripe of the calling thread: threads take turns in the order in which they first ask.
 #[cfg(not(loom))]
 #[inline]
-#[must_use]
-pub fn stripe() -> usize {
+pub(crate) fn stripe() -> usize {
     use std::{
         cell::Cell,
         sync::atomic::{AtomicUsize, Ordering},
@@ -44,8 +43,7 @@ pub fn stripe() -> usize {
 
 /// The stripe of the calling thread.
 #[cfg(loom)]
-#[must_use]
-pub fn stripe() -> usize {
+pub(crate) fn stripe() -> usize {
     0
 }
 

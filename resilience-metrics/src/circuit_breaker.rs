@@ -26,7 +26,8 @@ struct Shared {
     rejected: Counter,
     /// By `from` and `to`.
     transitions: [[Option<Counter>; 3]; 3],
-    /// Locked from reading the breaker until the gauges are set: of two threads, the one that sets last has read last.
+    /// Locked from reading the breaker until the gauges are set: of two threads, the one that sets last has read last. The
+    /// recorder's gauges must not come back here.
     gauges: Mutex<Gauges>,
 }
 
@@ -70,8 +71,8 @@ impl CircuitBreakerMetrics {
         Self { shared: Arc::new(Shared { policy, breaker, rejected, transitions, gauges }) }
     }
 
-    pub(crate) fn policy(&self) -> SharedString {
-        self.shared.policy.clone()
+    pub(crate) fn policy(&self) -> &SharedString {
+        &self.shared.policy
     }
 
     pub(crate) fn breaker(&self) -> &CircuitBreaker {

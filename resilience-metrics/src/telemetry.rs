@@ -52,17 +52,18 @@ impl Telemetry {
         policy: impl Into<SharedString>,
         breaker: &CircuitBreaker,
     ) -> CircuitBreakerMetrics {
-        let policy = policy.into();
+        // Made before the lock is taken: the recorder is foreign code.
+        let metrics = CircuitBreakerMetrics::new(&self.pipeline, policy.into(), breaker.clone());
         let mut breakers = self.breakers.lock();
-        if let Some(there) = breakers.iter().find(|there| there.policy() == policy) {
+        if let Some(there) = breakers.iter().find(|there| there.policy() == metrics.policy()) {
             assert!(
                 there.breaker().is_same(breaker),
-                "pipeline `{}` has another circuit breaker named `{policy}`: give this one a name of its own",
-                self.pipeline
+                "pipeline `{}` has another circuit breaker named `{}`: give this one a name of its own",
+                self.pipeline,
+                metrics.policy(),
             );
             return there.clone();
         }
-        let metrics = CircuitBreakerMetrics::new(&self.pipeline, policy, breaker.clone());
         breakers.push(metrics.clone());
         drop(breakers);
         metrics.publish();

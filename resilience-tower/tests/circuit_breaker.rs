@@ -14,7 +14,8 @@ use std::{
 };
 
 use resilience_core::{
-    Call, CircuitBreaker, Classify, Error, Event, FailureKind, Observer, Rejected, Verdict,
+    Call, CircuitBreaker, Classify, Context, Deadline, Error, Event, FailureKind, Observer, Rejected,
+    Verdict,
     circuit_breaker::{Config, State},
 };
 use resilience_tower::{CircuitBreakerLayer, TimeoutLayer, circuit_breaker::KeyedCircuitBreakerLayer};
@@ -368,6 +369,61 @@ async fn each_key_has_a_breaker_and_the_table_is_bounded() {
     assert!(layer.breakers().entries().iter().all(|(_, b)| b.config() == touchy().consecutive_failures(5)));
     let opened = layer.breakers().entries().into_iter().filter(|(_, b)| state(b) == State::Open).count();
     assert_eq!(opened, 1, "and state is kept");
+}
+
+/// A key that lets a reconfiguration happen between the making of its breaker and the insertion.
+#[tokio::test(start_paused = true)]
+async fn a_breaker_that_is_made_while_the_settings_change_gets_the_new_ones() {
+    use std::{
+        cell::RefCell,
+        hash::{Hash, Hasher},
+    };
+
+    thread_local!(static AT_SECOND_HASH: RefCell<(u32, Option<Box<dyn FnOnce()>>)> = const { RefCell::new((0, None)) });
+
+    #[derive(Clone, PartialEq, Eq)]
+    struct Sly;
+    impl Hash for Sly {
+        fn hash<H: Hasher>(&self, state: &mut H) {
+            0_u8.hash(state);
+            let meddle = AT_SECOND_HASH.with_borrow_mut(|(hashes, meddle)| {
+                *hashes += 1;
+                if *hashes == 2 { meddle.take() } else { None }
+            });
+            if let Some(meddle) = meddle {
+                meddle();
+            }
+        }
+    }
+
+    let layer = KeyedCircuitBreakerLayer::new(touchy(), |_: &Call<()>| Sly);
+    let meddling = layer.clone();
+    AT_SECOND_HASH.set((0, Some(Box::new(move || meddling.reconfigure(&touchy().probes(7))))));
+    assert_eq!(layer.breaker(Sly).unwrap().config(), touchy().probes(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_without_room_has_no_breaker_of_its_own() {
+    let one = NonZeroUsize::new(1).unwrap();
+    let layer = KeyedCircuitBreakerLayer::with_capacity(touchy(), |_: &Call<()>| 0, one, SECOND);
+    assert!(layer.breaker(1).unwrap().force_open(now()).is_some());
+    assert!(layer.breaker(2).is_none());
+    assert!(layer.breaker(1).is_some());
+}
+
+/// Requests that come too late say nothing about a dependency that they never reach.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_is_over_before_the_call_does_not_open_a_breaker_outside_of_it() {
+    let layer = CircuitBreakerLayer::new(touchy());
+    let service =
+        ServiceBuilder::new().layer(layer.clone()).layer(TimeoutLayer::total(SECOND)).service(obedient());
+    let over = Context::new().with_deadline(Deadline::after(now(), Duration::ZERO));
+    let late = service.clone().oneshot(Call::with_context(Do::Answer, over)).await;
+    assert!(matches!(late, Err(Error::Rejected(Rejected::DeadlineExceeded { called: false, .. }))));
+    assert_eq!(state(layer.breaker()), State::Closed);
+    let hanging = service.oneshot(Call::new(Do::Hang)).await;
+    assert!(matches!(hanging, Err(Error::Rejected(Rejected::DeadlineExceeded { called: true, .. }))));
+    assert_eq!(state(layer.breaker()), State::Open);
 }
 
 #[tokio::test(start_paused = true)]

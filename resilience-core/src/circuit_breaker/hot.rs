@@ -15,7 +15,7 @@ use crate::sync::{AtomicU64, Ordering};
 pub(super) struct Hot {
     /// The generation and the gate.
     word: AtomicU64,
-    /// The end of the last wait that was begun.
+    /// The end of the wait of an open breaker, else 0.
     pub(super) opens_until: AtomicU64,
     /// 1 while a half-open breaker has all its probes out.
     pub(super) is_full: AtomicU64,

@@ -20,10 +20,11 @@
 //! * A call admitted in one state and answered in another changes nothing: a permit carries the generation it was
 //!   admitted in.
 //! * A probe's slot always comes back: when it is answered or dropped. One that hangs for
-//!   [`half_open_timeout`](Config::half_open_timeout) has failed. So a half-open breaker always admits probes, or moves on.
+//!   [`half_open_timeout`](Config::half_open_timeout) has failed. So a half-open breaker that is asked always admits a
+//!   probe, has as many out as it may, or moves on.
 //! * Windows slide and are exact: they equal a naive list of the calls in them.
-//! * Admission and a good answer of a closed breaker take no lock and touch no cache line that another thread
-//!   writes for each call. A short lock is taken by failures and transitions, once for each bucket of the time window,
+//! * Admission and a good answer of a closed breaker take no lock and, up to eight threads, touch no cache line that
+//!   another thread writes for each call. A short lock is taken by failures and transitions, once for each bucket of the time window,
 //!   and by successes while a window with a failure lacks calls to reach [`min_calls`](Config::min_calls).
 
 mod conditions;

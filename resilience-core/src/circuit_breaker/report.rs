@@ -94,7 +94,7 @@ pub struct Transition {
 
 /// A breaker at one moment.
 ///
-/// While the breaker is open or half-open, the counts and rates are those that it tripped on.
+/// While the breaker is open or half-open, the counts, the rates and the run of failures are those that it tripped on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -116,6 +116,8 @@ pub struct Snapshot {
     pub consecutive_failures: u32,
     /// Openings since the breaker was last closed; the wait grows with it.
     pub openings: u32,
+    /// Why it last opened by itself, until it is closed again.
+    pub opened_by: Option<Cause>,
     /// Time until the next call is admitted as a probe, while the breaker waits for that.
     pub retry_after: Option<Duration>,
 }

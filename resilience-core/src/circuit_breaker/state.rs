@@ -58,6 +58,9 @@ pub(super) struct Machine {
     pub(super) openings: u32,
     /// What the breaker tripped on, until it closes.
     pub(super) tripped_on: Counts,
+    /// Why it last opened, until it closes, and the run of failures before it first did.
+    pub(super) opened_by: Option<Cause>,
+    pub(super) tripped_after: u32,
     rng: SmallRng,
 }
 
@@ -71,6 +74,8 @@ impl Machine {
             generation: 0,
             openings: 0,
             tripped_on: Counts::default(),
+            opened_by: None,
+            tripped_after: 0,
             rng,
         }
     }
@@ -197,6 +202,7 @@ impl Machine {
         }
         let (cause, counts) = self.conditions.exceeded(&self.config)?;
         self.tripped_on = counts;
+        self.tripped_after = self.conditions.run();
         Some(self.trip(now, cause, hint))
     }
 
@@ -218,6 +224,7 @@ impl Machine {
         self.restart();
         self.conditions.clear();
         self.openings = openings;
+        self.opened_by = Some(cause);
         self.phase = Phase::Open { until: now.saturating_add(nanos(wait)) };
         self.transition(from, cause, Some(wait))
     }
@@ -239,7 +246,7 @@ impl Machine {
         self.restart();
         self.conditions.clear();
         let transition = self.transition(State::HalfOpen, Cause::ProbesSucceeded, None);
-        self.tripped_on = Counts::default();
+        self.forget_trip();
         transition
     }
 
@@ -250,8 +257,14 @@ impl Machine {
         self.openings = 0;
     }
 
-    fn manual(&mut self, from: State) -> Option<Transition> {
+    fn forget_trip(&mut self) {
         self.tripped_on = Counts::default();
+        self.opened_by = None;
+        self.tripped_after = 0;
+    }
+
+    fn manual(&mut self, from: State) -> Option<Transition> {
+        self.forget_trip();
         (from != self.state()).then(|| self.transition(from, Cause::Manual, None))
     }
 

@@ -261,6 +261,13 @@ fn it_closes_after_all_probes_and_opens_at_the_first_failure() {
 }
 
 impl Lab {
+    /// A probe that fails.
+    #[track_caller]
+    fn open_again(&self) {
+        let (probe, _) = self.ask();
+        assert!(self.finish(probe.unwrap(), FAILED).is_some());
+    }
+
     /// Successful probes that do not yet close.
     #[track_caller]
     fn calls_half_open(&self, n: usize) {
@@ -466,6 +473,13 @@ fn while_open_it_shows_the_rates_that_it_tripped_on() {
     lab.pass(wait + 60 * SECOND);
     let seen = lab.breaker.snapshot(lab.now);
     assert_eq!((seen.calls, seen.failures, seen.failure_rate), (10, 5, 0.5));
+    assert_eq!((seen.consecutive_failures, seen.opened_by), (5, Some(Cause::FailureRate)));
+    lab.open_again();
+    let seen = lab.breaker.snapshot(lab.now);
+    assert_eq!((seen.consecutive_failures, seen.opened_by), (5, Some(Cause::ProbeFailed)));
+    lab.breaker.reset();
+    let seen = lab.breaker.snapshot(lab.now);
+    assert_eq!((seen.consecutive_failures, seen.opened_by), (0, None));
 }
 
 #[test]

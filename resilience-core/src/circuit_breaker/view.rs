@@ -79,9 +79,9 @@ impl Machine {
     }
 
     pub(super) fn snapshot(&self, now: u64) -> Snapshot {
-        let counts = match self.phase {
-            Phase::Closed => self.conditions.shown_at(now),
-            Phase::Open { .. } | Phase::HalfOpen(_) => self.tripped_on,
+        let (counts, run) = match self.phase {
+            Phase::Closed => (self.conditions.shown_at(now), self.conditions.run()),
+            Phase::Open { .. } | Phase::HalfOpen(_) => (self.tripped_on, self.tripped_after),
         };
         let state = self.state_at(now);
         Snapshot {
@@ -92,8 +92,9 @@ impl Machine {
             slow_calls: counts.slow,
             failure_rate: counts.failure_rate(),
             slow_rate: counts.slow_rate(),
-            consecutive_failures: self.conditions.run(),
+            consecutive_failures: run,
             openings: self.openings,
+            opened_by: self.opened_by,
             retry_after: match self.phase {
                 Phase::Open { until } if until > now => Some(Duration::from_nanos(until - now)),
                 _ => None,

@@ -68,9 +68,14 @@ pub struct KeyedCircuitBreakerLayer<K, Q, C = ErrorsAreFailures, O = ()> {
 
 struct Table<K, Q> {
     breakers: Keyed<K, Breaker>,
-    /// For keys to come.
-    config: Mutex<Config>,
+    settings: Mutex<Settings>,
     key: Q,
+}
+
+/// The settings for keys to come, and how often they have been replaced.
+struct Settings {
+    config: Config,
+    epoch: u64,
 }
 
 impl<K: Hash + Eq, Q> KeyedCircuitBreakerLayer<K, Q> {
@@ -91,7 +96,11 @@ impl<K: Hash + Eq, Q> KeyedCircuitBreakerLayer<K, Q> {
         Q: Fn(&Req) -> K,
     {
         Self {
-            table: Arc::new(Table { breakers: Keyed::new(capacity, idle), config: Mutex::new(config), key }),
+            table: Arc::new(Table {
+                breakers: Keyed::new(capacity, idle),
+                settings: Mutex::new(Settings { config, epoch: 0 }),
+                key,
+            }),
             rules: StripedArc::new(Rules { classify: ErrorsAreFailures, observer: () }),
         }
     }
@@ -107,15 +116,32 @@ impl<K, Q, C, O> KeyedCircuitBreakerLayer<K, Q, C, O> {
 
 impl<K: Hash + Eq, Q, C, O> KeyedCircuitBreakerLayer<K, Q, C, O> {
     /// The breaker of this key, made if there is none yet: to look at it, or to force it open.
+    ///
+    /// `None` if there is no room for the key, and it shares the [overflow](Keyed::overflow) with others.
     #[must_use]
-    pub fn breaker(&self, key: K) -> Breaker {
-        self.table.breaker(key, time::now())
+    pub fn breaker(&self, key: K) -> Option<Breaker> {
+        let breaker = self.table.breaker(key, time::now());
+        let is_shared = self.breakers().overflow().is_some_and(|overflow| overflow.is_same(&breaker));
+        (!is_shared).then_some(breaker)
     }
 }
 
 impl<K: Hash + Eq, Q> Table<K, Q> {
     fn breaker(&self, key: K, now: Instant) -> Breaker {
-        self.breakers.get_or_insert_with(key, now, || Breaker::new(self.config.lock().clone(), now))
+        let mut made_in = None;
+        let breaker = self.breakers.get_or_insert_with(key, now, || {
+            let settings = self.settings.lock();
+            made_in = Some(settings.epoch);
+            Breaker::new(settings.config.clone(), now)
+        });
+        if let Some(epoch) = made_in {
+            let settings = self.settings.lock();
+            if settings.epoch != epoch {
+                // `reconfigure` went through the table before this one was in it.
+                breaker.reconfigure(settings.config.clone(), now);
+            }
+        }
+        breaker
     }
 }
 
@@ -126,7 +152,11 @@ impl<K: Hash + Eq + Clone, Q, C, O> KeyedCircuitBreakerLayer<K, Q, C, O> {
     where
         O: Observer,
     {
-        self.table.config.lock().clone_from(config);
+        {
+            let mut settings = self.table.settings.lock();
+            settings.config.clone_from(config);
+            settings.epoch += 1;
+        }
         let now = time::now();
         let breakers = self.breakers();
         let keyed = breakers.entries().into_iter().map(|(_, breaker)| breaker);

@@ -25,6 +25,10 @@
 //! If the breaker opens between `poll_ready` and `call`, what the inner service has reserved stays reserved for the next
 //! call through this instance. A limit that reserves in `poll_ready` therefore belongs outside of the breaker, or the instance is
 //! to be dropped after a refusal.
+//!
+//! A caller that waits in `poll_ready` is woken by the inner service alone. If that is busy with a probe that hangs, nobody
+//! wakes it when the probe's time is over; the next caller finds out. A timeout of ours next to the transport keeps probes
+//! from hanging.
 
 pub mod future;
 mod keyed;

@@ -81,23 +81,25 @@ struct Fired {
     scope: Scope,
     limit: Duration,
     elapsed: Duration,
+    /// Whether the inner service has been called.
+    called: bool,
 }
 
 impl Fired {
-    fn new(end: Deadline, scope: Scope, now: Instant) -> Self {
-        Self { scope, limit: end.limit(), elapsed: end.elapsed(now) }
+    fn new(end: Deadline, scope: Scope, now: Instant, called: bool) -> Self {
+        Self { scope, limit: end.limit(), elapsed: end.elapsed(now), called }
     }
 
     const fn rejected(self) -> Rejected {
-        let Self { scope, limit, elapsed } = self;
+        let Self { scope, limit, elapsed, called } = self;
         match scope {
             Scope::Attempt => Rejected::AttemptTimeout { limit, elapsed },
-            Scope::Total => Rejected::DeadlineExceeded { limit, elapsed },
+            Scope::Total => Rejected::DeadlineExceeded { limit, elapsed, called },
         }
     }
 
     const fn event(self) -> Event {
-        let Self { scope, limit, elapsed } = self;
+        let Self { scope, limit, elapsed, .. } = self;
         match scope {
             Scope::Attempt => Event::AttemptTimedOut { limit, elapsed },
             Scope::Total => Event::DeadlineExceeded { limit, elapsed },
@@ -111,7 +113,7 @@ impl<F, O> ResponseFuture<F, O> {
     }
 
     pub(super) fn refused(deadline: Deadline, now: Instant, observer: Option<Lease<O>>) -> Self {
-        Self { phase: Phase::Refused { fired: Fired::new(deadline, Scope::Total, now) }, observer }
+        Self { phase: Phase::Refused { fired: Fired::new(deadline, Scope::Total, now, false) }, observer }
     }
 }
 
@@ -163,7 +165,7 @@ fn poll_timer(limit: &mut Limit, mut timer: Pin<&mut Option<Sleep>>, cx: &mut Co
     if let Some(timer) = timer.as_pin_mut() {
         ready!(time::poll_timer(timer, cx));
     }
-    Poll::Ready(Fired::new(end, scope, time::now()))
+    Poll::Ready(Fired::new(end, scope, time::now(), true))
 }
 
 impl<F, O> fmt::Debug for ResponseFuture<F, O> {

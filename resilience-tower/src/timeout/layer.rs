@@ -91,7 +91,10 @@ impl TimeoutLayer {
 }
 
 impl<O> TimeoutLayer<O> {
-    /// Tells `observer` of each timeout.
+    /// Tells `observer` of each timeout that this layer makes.
+    ///
+    /// A deadline is usually noticed by the innermost timeout, which has a timer for it too: give all timeouts of a stack an
+    /// observer.
     #[must_use]
     pub fn with_observer<P>(self, observer: P) -> TimeoutLayer<P> {
         TimeoutLayer { scope: self.scope, limit: self.limit, observer: StripedArc::new(observer) }

@@ -222,11 +222,16 @@ pub(crate) async fn a_pending_call_is_not_polled_without_being_woken<T: Subject>
 
 pub(crate) async fn services_of_one_layer_share_its_state<T: Subject>() {
     let layer = T::layer();
+    let cloned = layer.clone();
+    assert_ne!(T::has_seen_failures(&cloned), Some(true));
     let failing = T::around(&layer, Strict::new(Does::Fail));
     assert!(failing.oneshot(Call::new(7)).await.is_err());
-    let cloned = layer.clone();
-    let _other = T::around(&cloned, Strict::new(Does::Echo));
     assert_ne!(T::has_seen_failures(&cloned), Some(false));
+    // And the other way round, through a clone of a service.
+    let layer = T::layer();
+    let service = T::around_clonable(&layer, Limited::new(Clonable::new(Does::Fail), 1));
+    assert!(service.clone().oneshot(Call::new(7)).await.is_err());
+    assert_ne!(T::has_seen_failures(&layer), Some(false));
 }
 
 /// That it compiles is the proof: the bounds are on [`Subject`].

@@ -42,7 +42,7 @@ pub(crate) trait Subject: Sized {
     fn holds_nothing(_: &Self::Layer) -> bool {
         true
     }
-    /// Whether a failed call through one service is seen by the layer's other services, where there is anything to see.
+    /// Whether the layer's state tells of a failed call, if it has a state.
     fn has_seen_failures(_: &Self::Layer) -> Option<bool> {
         None
     }
@@ -153,6 +153,10 @@ impl Subject for SlowCallBreaker {
     fn holds_nothing(layer: &CircuitBreakerLayer) -> bool {
         admits(layer.breaker())
     }
+
+    fn has_seen_failures(layer: &CircuitBreakerLayer) -> Option<bool> {
+        ClosedBreaker::has_seen_failures(layer)
+    }
 }
 
 /// Every call is a probe, and there is one slot.
@@ -188,6 +192,10 @@ impl Subject for HalfOpenBreaker {
             Err(_) => false,
         }
     }
+
+    fn has_seen_failures(layer: &CircuitBreakerLayer) -> Option<bool> {
+        Some(layer.breaker().snapshot(now()).openings > 1)
+    }
 }
 
 pub(crate) struct KeyedBreaker;
@@ -203,14 +211,13 @@ impl Subject for KeyedBreaker {
 
     fn refusing() -> Option<(Self::Layer, Call<u32>)> {
         let layer = Self::layer();
-        let breaker = layer.breaker(0);
+        let breaker = layer.breaker(0).unwrap();
         let _ = breaker.force_open(now());
         Some((layer, Call::new(7)))
     }
 
     fn has_seen_failures(layer: &Self::Layer) -> Option<bool> {
-        let (_, breaker) = layer.breakers().entries().into_iter().next()?;
-        Some(breaker.snapshot(now()).consecutive_failures > 0)
+        Some(layer.breaker(0).unwrap().snapshot(now()).consecutive_failures > 0)
     }
 }
 
