@@ -379,7 +379,8 @@ async fn a_breaker_that_is_made_while_the_settings_change_gets_the_new_ones() {
         hash::{Hash, Hasher},
     };
 
-    thread_local!(static AT_SECOND_HASH: RefCell<(u32, Option<Box<dyn FnOnce()>>)> = const { RefCell::new((0, None)) });
+    type Meddle = Option<Box<dyn FnOnce()>>;
+    thread_local!(static AT_SECOND_HASH: RefCell<(u32, Meddle)> = const { RefCell::new((0, None)) });
 
     #[derive(Clone, PartialEq, Eq)]
     struct Sly;

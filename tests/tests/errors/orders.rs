@@ -158,7 +158,7 @@ async fn every_end<E: Subject>() {
             let over = stack.call(limited(Do::Hang)).await.unwrap_err().unwrap_err();
             assert_eq!(
                 over,
-                Rejected::DeadlineExceeded { limit: 50 * MS, elapsed: 50 * MS, called: false },
+                Rejected::DeadlineExceeded { limit: 50 * MS, elapsed: 50 * MS, called: true },
                 "{name}"
             );
         }
