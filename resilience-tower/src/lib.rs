@@ -36,6 +36,16 @@
 //! * Dropping a response future frees whatever the call held.
 //! * State belongs to the layer: all services it makes share it.
 
+//! # Features
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `http` | classification by HTTP status, refusals as HTTP responses, the call context in `http::Extensions` |
+//! | `reqwest` | classification of what a `reqwest::Client` returns; `http` |
+//! | `grpc` | refusals as `tonic::Status`; `http` |
+//!
+//! None is on by default.
+//!
 //! # When a stack does not compile
 //!
 //! Method syntax (`service.ready()`) makes the compiler say only that "trait bounds were not satisfied". Written once as a
