@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod adapters;
 mod cases;
 mod inner;
 mod subjects;
@@ -13,9 +14,9 @@ macro_rules! suite {
     (subjects: $subjects:tt, cases: $cases:tt) => {
         suite!(@subjects $subjects $cases);
     };
-    (@subjects [$($module:ident: $subject:ident),+ $(,)?] $cases:tt) => {
-        $(mod $module {
-            use crate::{cases, subjects::$subject};
+    (@subjects [$($(#[$when:meta])? $module:ident: $home:ident::$subject:ident),+ $(,)?] $cases:tt) => {
+        $($(#[$when])? mod $module {
+            use crate::{$home::$subject, cases};
 
             suite!(@cases $subject $cases);
         })+
@@ -30,13 +31,19 @@ macro_rules! suite {
 
 suite! {
     subjects: [
-        attempt_timeout: AttemptTimeout,
-        total_timeout: TotalTimeout,
-        closed_circuit_breaker: ClosedBreaker,
-        half_open_circuit_breaker: HalfOpenBreaker,
-        slow_call_circuit_breaker: SlowCallBreaker,
-        keyed_circuit_breaker: KeyedBreaker,
-        operation_metrics: Operations,
+        attempt_timeout: subjects::AttemptTimeout,
+        total_timeout: subjects::TotalTimeout,
+        closed_circuit_breaker: subjects::ClosedBreaker,
+        half_open_circuit_breaker: subjects::HalfOpenBreaker,
+        slow_call_circuit_breaker: subjects::SlowCallBreaker,
+        keyed_circuit_breaker: subjects::KeyedBreaker,
+        operation_metrics: subjects::Operations,
+        context_on_and_off: adapters::ContextOnAndOff,
+        mapped_error: adapters::MappedError,
+        #[cfg(feature = "http")]
+        respond: adapters::Responding,
+        #[cfg(feature = "grpc")]
+        status: adapters::Status,
     ],
     cases: [
         answers_and_errors_pass_through,

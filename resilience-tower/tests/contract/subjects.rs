@@ -55,6 +55,7 @@ pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
+/// The types of a subject whose layer is of this type.
 macro_rules! around {
     ($layer:ty) => {
         type Layer = $layer;
@@ -70,6 +71,8 @@ macro_rules! around {
         }
     };
 }
+
+pub(crate) use around;
 
 pub(crate) struct AttemptTimeout;
 

@@ -1,0 +1,92 @@
+//! The layers that are no policies: they must not get in the way.
+
+use resilience_core::Error;
+#[cfg(feature = "grpc")]
+use resilience_tower::grpc::StatusLayer;
+use resilience_tower::{CallLayer, ErrorLayer, TransportLayer};
+use tower::{Layer, layer::util::Stack, util::MapErrLayer};
+#[cfg(feature = "http")]
+use {resilience_tower::http::RespondLayer, tower::util::MapResponseLayer};
+
+use crate::{
+    inner::{InnerError, Strict},
+    subjects::{Limited, Subject, around},
+};
+
+/// What an adapter's error becomes again, so that the cases can compare it.
+type Flat<E> = MapErrLayer<fn(E) -> InnerError>;
+
+/// The layers that put a call's context on and take it off.
+pub(crate) struct ContextOnAndOff;
+
+impl Subject for ContextOnAndOff {
+    around!(Stack<TransportLayer, Stack<CallLayer, Flat<Error<InnerError>>>>);
+
+    fn layer() -> Self::Layer {
+        let flat = MapErrLayer::new(flat as fn(Error<InnerError>) -> InnerError);
+        Stack::new(TransportLayer::new(), Stack::new(CallLayer::new(), flat))
+    }
+}
+
+pub(crate) struct MappedError;
+
+impl Subject for MappedError {
+    around!(Stack<ErrorLayer, Flat<Error<InnerError>>>);
+
+    fn layer() -> Self::Layer {
+        Stack::new(ErrorLayer::new(), MapErrLayer::new(flat as fn(Error<InnerError>) -> InnerError))
+    }
+}
+
+fn flat(error: Error<InnerError>) -> InnerError {
+    match error {
+        Error::Rejected(rejected) => rejected.into(),
+        Error::Inner(error) => error,
+    }
+}
+
+/// Refusals as responses, around numbers as bodies.
+#[cfg(feature = "http")]
+pub(crate) struct Responding;
+
+#[cfg(feature = "http")]
+type Body = http::Response<u32>;
+
+#[cfg(feature = "http")]
+impl Subject for Responding {
+    around!(
+        Stack<
+            MapResponseLayer<fn(u32) -> Body>,
+            Stack<RespondLayer, Stack<MapResponseLayer<fn(Body) -> u32>, Flat<&'static str>>>,
+        >
+    );
+
+    fn layer() -> Self::Layer {
+        let outside = Stack::new(
+            MapResponseLayer::new(Body::into_body as fn(Body) -> u32),
+            MapErrLayer::new(Error::Inner as fn(&'static str) -> InnerError),
+        );
+        Stack::new(
+            MapResponseLayer::new(Body::new as fn(u32) -> Body),
+            Stack::new(RespondLayer::new(), outside),
+        )
+    }
+}
+
+/// Refusals as a gRPC status.
+#[cfg(feature = "grpc")]
+pub(crate) struct Status;
+
+#[cfg(feature = "grpc")]
+impl Subject for Status {
+    around!(Stack<StatusLayer, Flat<tonic::Status>>);
+
+    fn layer() -> Self::Layer {
+        let text = |status: tonic::Status| match status.message() {
+            "failed" => Error::Inner("failed"),
+            "not ready" => Error::Inner("not ready"),
+            other => panic!("{other}"),
+        };
+        Stack::new(StatusLayer::new(), MapErrLayer::new(text as fn(tonic::Status) -> InnerError))
+    }
+}
