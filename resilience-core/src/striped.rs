@@ -65,7 +65,7 @@ pub(crate) struct Padded<T>(pub(crate) T);
 ///
 /// # Clone
 ///
-/// A clone shares the value. Cloning costs what cloning an `Arc` costs; [`lease`](Self::lease) is for each call.
+/// A clone shares the value. Cloning costs what cloning two `Arc`s costs; [`lease`](Self::lease) is for each call.
 pub struct StripedArc<T> {
     /// For those who only look: one step away.
     value: Arc<T>,

@@ -53,7 +53,7 @@ impl Classify<Response, reqwest::Error> for ClassifyReqwest {
     }
 }
 
-/// A refusal has its own verdict, and is ignored here.
+/// A refusal has its [own verdict](resilience_core::Rejected::verdict).
 impl Classify<Response, Error<reqwest::Error>> for ClassifyReqwest {
     fn classify(&self, result: Result<&Response, &Error<reqwest::Error>>) -> Verdict {
         match result {

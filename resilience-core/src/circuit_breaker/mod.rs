@@ -24,8 +24,9 @@
 //!   probe, has as many out as it may, or moves on.
 //! * Windows slide and are exact: they equal a naive list of the calls in them.
 //! * Admission and a good answer of a closed breaker take no lock and, up to eight threads, touch no cache line that
-//!   another thread writes for each call. A short lock is taken by failures and transitions, once for each bucket of the time window,
-//!   and by successes while a window with a failure lacks calls to reach [`min_calls`](Config::min_calls).
+//!   another thread writes for each call. A short lock is taken by failures and transitions, once for each bucket of
+//!   the time window, and by successes while a window with a failure lacks calls to reach
+//!   [`min_calls`](Config::min_calls).
 
 mod conditions;
 mod config;

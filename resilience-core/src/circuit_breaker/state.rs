@@ -13,22 +13,7 @@ use super::{
     window::Counts,
 };
 
-/// What the breaker does when it decides itself.
-///
-/// ```text
-///                 a rate or a run of failures
-///                 reaches its threshold
-///     +--------+ ------------------------------> +------+
-/// --> | Closed |                                 | Open | <-------------+
-///     +--------+                                 +------+               |
-///         ^                                         |                   | a probe fails, hangs,
-///         |                                         | elapsed >= wait   | or too many are slow:
-///         |                                         | and a call comes  | the wait doubles
-///         |        `probes` of them succeed         v                   |
-///         |                                     +----------+            |
-///         +------------------------------------ | HalfOpen | -----------+
-///           windows, run and wait start anew    +----------+
-/// ```
+/// What the breaker does when it decides itself: see the diagram of the [module](super).
 #[derive(Clone, Debug)]
 pub(super) enum Phase {
     Closed,
