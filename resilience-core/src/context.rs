@@ -15,7 +15,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::Deadline;
+use crate::{Deadline, retry::Trail};
 
 /// What the layers of a stack know about one call.
 ///
@@ -37,6 +37,7 @@ pub struct Context {
     total_timeout: Option<Duration>,
     attempt_timeout: Option<Duration>,
     attempt: u32,
+    trail: Option<Trail>,
 }
 
 impl Default for Context {
@@ -50,7 +51,14 @@ impl Context {
     #[must_use]
     #[inline]
     pub const fn new() -> Self {
-        Self { deadline: None, attempt_limit: None, total_timeout: None, attempt_timeout: None, attempt: 1 }
+        Self {
+            deadline: None,
+            attempt_limit: None,
+            total_timeout: None,
+            attempt_timeout: None,
+            attempt: 1,
+            trail: None,
+        }
     }
 
     /// The moment by which the whole operation must be over, if there is one.
@@ -119,6 +127,20 @@ impl Context {
     #[inline]
     pub const fn set_attempt(&mut self, attempt: u32) {
         self.attempt = attempt;
+    }
+
+    /// Where retry layers write how far they got, if somebody wants to read it.
+    #[must_use]
+    #[inline]
+    pub const fn trail(&self) -> Option<&Trail> {
+        self.trail.as_ref()
+    }
+
+    /// Has retry layers write how far they got to `trail`, of which the caller keeps a clone.
+    #[must_use]
+    pub fn with_trail(mut self, trail: Trail) -> Self {
+        self.trail = Some(trail);
+        self
     }
 
     /// Notes that a layer further out gives what is inside `limit`, counted from when it is first found pending.

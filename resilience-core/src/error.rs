@@ -2,53 +2,89 @@
 
 use std::{error, fmt};
 
-use crate::{Refusal, Rejected};
+use crate::{Refusal, Rejected, retry::GaveUp};
 
 /// Either a refusal of a policy or the error of the wrapped service.
 ///
 /// Put under a stack once (`resilience_tower::ErrorLayer` or `TransportLayer`), it is the error of every layer above:
-/// six layers do not make six levels.
+/// six layers do not make six levels. A retry layer that gives up notes so in it, and the error stays what it is.
 ///
 /// ```
 /// use resilience_core::{Error, Rejected};
 ///
 /// let error: Error<std::io::Error> = Rejected::CircuitOpen { retry_after: None }.into();
 /// match error {
-///     Error::Rejected(Rejected::CircuitOpen { .. }) => {} // answer from a cache, say
-///     Error::Rejected(other) => panic!("{other}"),
-///     Error::Inner(io) => panic!("{io}"),
+///     Error::Rejected { rejected: Rejected::CircuitOpen { .. }, .. } => {} // answer from a cache, say
+///     Error::Rejected { rejected, .. } => panic!("{rejected}"),
+///     Error::Inner { error, .. } => panic!("{error}"),
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error<E> {
     /// A policy refused the call or cut it short.
-    Rejected(Rejected),
+    #[non_exhaustive]
+    Rejected {
+        /// Which policy, and the facts.
+        rejected: Rejected,
+        /// Set by the retry layer that gave up, if there was one.
+        gave_up: Option<GaveUp>,
+    },
     /// The wrapped service failed.
-    Inner(E),
+    #[non_exhaustive]
+    Inner {
+        /// How it failed.
+        error: E,
+        /// Set by the retry layer that gave up, if there was one.
+        gave_up: Option<GaveUp>,
+    },
 }
 
 impl<E> Error<E> {
+    /// The error of the wrapped service.
+    #[inline]
+    pub const fn inner(error: E) -> Self {
+        Self::Inner { error, gave_up: None }
+    }
+
     /// The wrapped service's error, unless a policy refused the call.
     #[must_use]
     pub fn into_inner(self) -> Option<E> {
         match self {
-            Self::Inner(error) => Some(error),
-            Self::Rejected(_) => None,
+            Self::Inner { error, .. } => Some(error),
+            Self::Rejected { .. } => None,
+        }
+    }
+
+    /// After how many attempts a retry layer gave up, and why, if one did.
+    #[must_use]
+    pub const fn gave_up(&self) -> Option<GaveUp> {
+        match self {
+            Self::Rejected { gave_up, .. } | Self::Inner { gave_up, .. } => *gave_up,
         }
     }
 }
 
 impl<E> From<Rejected> for Error<E> {
     fn from(rejected: Rejected) -> Self {
-        Self::Rejected(rejected)
+        Self::Rejected { rejected, gave_up: None }
     }
 }
 
 impl<E> Refusal for Error<E> {
     fn rejected(&self) -> Option<&Rejected> {
         match self {
-            Self::Rejected(rejected) => Some(rejected),
-            Self::Inner(_) => None,
+            Self::Rejected { rejected, .. } => Some(rejected),
+            Self::Inner { .. } => None,
+        }
+    }
+
+    fn gave_up(&self) -> Option<GaveUp> {
+        self.gave_up()
+    }
+
+    fn set_gave_up(&mut self, note: GaveUp) {
+        match self {
+            Self::Rejected { gave_up, .. } | Self::Inner { gave_up, .. } => *gave_up = Some(note),
         }
     }
 }
@@ -56,8 +92,12 @@ impl<E> Refusal for Error<E> {
 impl<E: fmt::Display> fmt::Display for Error<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rejected(rejected) => rejected.fmt(f),
-            Self::Inner(_) => f.write_str("the wrapped service failed"),
+            Self::Rejected { rejected, .. } => rejected.fmt(f)?,
+            Self::Inner { .. } => f.write_str("the wrapped service failed")?,
+        }
+        match self.gave_up() {
+            Some(gave_up) => write!(f, " ({gave_up})"),
+            None => Ok(()),
         }
     }
 }
@@ -66,8 +106,8 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
 impl<E: error::Error + 'static> error::Error for Error<E> {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::Rejected(rejected) => Some(rejected),
-            Self::Inner(error) => Some(error),
+            Self::Rejected { rejected, .. } => Some(rejected),
+            Self::Inner { error, .. } => Some(error),
         }
     }
 }
@@ -77,11 +117,25 @@ mod tests {
     use std::error::Error as _;
 
     use super::*;
+    use crate::retry::Reason;
 
     #[test]
     fn the_inner_error_is_the_source() {
-        let error = Error::Inner(std::io::Error::other("reset"));
+        let error = Error::inner(std::io::Error::other("reset"));
         let source = error.source().and_then(|e| e.downcast_ref::<std::io::Error>());
         assert_eq!(source.map(ToString::to_string).as_deref(), Some("reset"));
+    }
+
+    #[test]
+    fn giving_up_is_noted_and_hides_nothing() {
+        let mut error = Error::inner("reset");
+        error.set_gave_up(GaveUp { attempts: 3, reason: Reason::Budget });
+        assert_eq!(error.gave_up().map(|gave_up| gave_up.attempts), Some(3));
+        let text = error.to_string();
+        assert_eq!(
+            text,
+            "the wrapped service failed (gave up after 3 attempts: the retry budget is used up)"
+        );
+        assert_eq!(error.into_inner(), Some("reset"));
     }
 }

@@ -87,7 +87,7 @@ mod tests {
     fn every_verdict_has_an_outcome() {
         let of = |verdict: Verdict| {
             let classify = move |_: Result<&(), &Error<()>>| verdict;
-            Outcome::of(&classify, Err(&Error::Inner(())))
+            Outcome::of(&classify, Err(&Error::inner(())))
         };
         assert_eq!(of(Verdict::Success), Outcome::Success);
         assert_eq!(of(Verdict::Ignored), Outcome::Cancelled);

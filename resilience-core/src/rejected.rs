@@ -2,7 +2,7 @@
 
 use std::{error, fmt, time::Duration};
 
-use crate::{FailureKind, Outcome, Verdict};
+use crate::{FailureKind, Outcome, Verdict, retry::GaveUp};
 
 /// A call that a policy refused or cut short, with the facts.
 ///
@@ -146,6 +146,16 @@ pub type BoxError = Box<dyn error::Error + Send + Sync>;
 pub trait Refusal: From<Rejected> {
     /// The refusal in this error, if it is one.
     fn rejected(&self) -> Option<&Rejected>;
+
+    /// After how many attempts, and why, a retry layer gave up and returned this error, if one did and the error can say so.
+    fn gave_up(&self) -> Option<GaveUp> {
+        None
+    }
+
+    /// Notes that a retry layer gave up. An error that has no room for it ignores it, as [`BoxError`] does.
+    fn set_gave_up(&mut self, gave_up: GaveUp) {
+        let _ = gave_up;
+    }
 }
 
 impl Refusal for BoxError {

@@ -1,6 +1,6 @@
 //! What an attempt's result means: one classification for every policy and every metric.
 
-use std::time::Duration;
+use crate::{Hint, retry::GaveUp};
 
 /// What one attempt came to.
 ///
@@ -55,7 +55,8 @@ pub enum FailureKind {
 ///
 /// Pure and cheap: it may be asked more than once about the same result. A closure
 /// `Fn(Result<&Res, &Err>) -> Verdict` is a classifier. Layers do not ask it about refusals of our own policies
-/// (see [`Rejected::verdict`](crate::Rejected::verdict)).
+/// (see [`Rejected::verdict`](crate::Rejected::verdict)). The other methods have defaults that are right for results which say
+/// no more than that.
 ///
 /// ```
 /// use resilience_core::{Classify, FailureKind, Verdict};
@@ -76,10 +77,28 @@ pub trait Classify<Res, Err> {
     /// Says what `result` came to.
     fn classify(&self, result: Result<&Res, &Err>) -> Verdict;
 
-    /// How long the other side asked to be left alone, where it did. `None` by default.
-    fn retry_after(&self, result: Result<&Res, &Err>) -> Option<Duration> {
+    /// What the other side said about trying again, where it did. `None` by default.
+    ///
+    /// Asked of failures only.
+    fn hint(&self, result: Result<&Res, &Err>) -> Option<Hint> {
         let _ = result;
         None
+    }
+
+    /// Whether the request may have reached the other side. `true` by default.
+    ///
+    /// `false` only where the result proves that nothing was sent, as a refused connection does: then even a request
+    /// that must not be repeated is sent again. Asked of failures only.
+    fn was_sent(&self, result: Result<&Res, &Err>) -> bool {
+        let _ = result;
+        true
+    }
+
+    /// Notes on a bad answer that a retry layer has given up on it. Does nothing by default.
+    ///
+    /// Errors take the note themselves: see [`Refusal::set_gave_up`](crate::Refusal::set_gave_up).
+    fn annotate(&self, response: &mut Res, gave_up: GaveUp) {
+        let _ = (response, gave_up);
     }
 }
 

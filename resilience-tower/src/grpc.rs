@@ -115,8 +115,8 @@ where
 /// ```
 pub fn status<E: Into<BoxError>>(error: Error<E>) -> Status {
     match error {
-        Error::Inner(error) => Status::from_error(error.into()),
-        Error::Rejected(rejected) => {
+        Error::Inner { error, .. } => Status::from_error(error.into()),
+        Error::Rejected { rejected, .. } => {
             let code = match rejected {
                 Rejected::AttemptTimeout { .. } | Rejected::DeadlineExceeded { .. } => Code::DeadlineExceeded,
                 _ => Code::Unavailable,

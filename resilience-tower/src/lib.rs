@@ -67,6 +67,7 @@ pub mod http;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod reqwest;
+pub mod retry;
 mod time;
 pub mod timeout;
 

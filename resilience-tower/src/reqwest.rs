@@ -2,10 +2,8 @@
 //!
 //! A `reqwest::Client` is a Tower service, so it goes under a stack as it is: see the [crate's example](crate).
 
-use std::time::Duration;
-
 use reqwest::Response;
-use resilience_core::{Classify, Error, FailureKind, Verdict};
+use resilience_core::{Classify, Error, FailureKind, Hint, Verdict, retry::GaveUp};
 
 use crate::http;
 
@@ -48,8 +46,16 @@ impl Classify<Response, reqwest::Error> for ClassifyReqwest {
         }
     }
 
-    fn retry_after(&self, result: Result<&Response, &reqwest::Error>) -> Option<Duration> {
-        http::retry_after(result.ok()?.headers())
+    fn hint(&self, result: Result<&Response, &reqwest::Error>) -> Option<Hint> {
+        http::hint(result.ok()?.headers())
+    }
+
+    fn was_sent(&self, result: Result<&Response, &reqwest::Error>) -> bool {
+        result.err().is_none_or(was_sent)
+    }
+
+    fn annotate(&self, response: &mut Response, gave_up: GaveUp) {
+        response.extensions_mut().insert(gave_up);
     }
 }
 
@@ -58,14 +64,27 @@ impl Classify<Response, Error<reqwest::Error>> for ClassifyReqwest {
     fn classify(&self, result: Result<&Response, &Error<reqwest::Error>>) -> Verdict {
         match result {
             Ok(response) => self.classify(Ok::<_, &reqwest::Error>(response)),
-            Err(Error::Inner(error)) => verdict(error),
-            Err(Error::Rejected(rejected)) => rejected.verdict(),
+            Err(Error::Inner { error, .. }) => verdict(error),
+            Err(Error::Rejected { rejected, .. }) => rejected.verdict(),
         }
     }
 
-    fn retry_after(&self, result: Result<&Response, &Error<reqwest::Error>>) -> Option<Duration> {
-        http::retry_after(result.ok()?.headers())
+    fn hint(&self, result: Result<&Response, &Error<reqwest::Error>>) -> Option<Hint> {
+        http::hint(result.ok()?.headers())
     }
+
+    fn was_sent(&self, result: Result<&Response, &Error<reqwest::Error>>) -> bool {
+        !matches!(result, Err(Error::Inner { error, .. }) if !was_sent(error))
+    }
+
+    fn annotate(&self, response: &mut Response, gave_up: GaveUp) {
+        response.extensions_mut().insert(gave_up);
+    }
+}
+
+/// A connection that was never made has carried nothing.
+fn was_sent(error: &reqwest::Error) -> bool {
+    !error.is_connect()
 }
 
 fn verdict(error: &reqwest::Error) -> Verdict {

@@ -51,7 +51,7 @@ fn obedient()
     service_fn(|call: Call<Do>| async move {
         match call.request() {
             Do::Answer => Ok("answer"),
-            Do::Fail => Err(Error::Inner("failed")),
+            Do::Fail => Err(Error::inner("failed")),
             Do::Hang => pending::<Outcome>().await,
             Do::Panic => panic!("as told"),
             Do::Refuse => Err(Rejected::CircuitOpen { retry_after: None }.into()),
@@ -81,10 +81,10 @@ async fn it_opens_refuses_probes_and_closes() {
     let layer = CircuitBreakerLayer::new(touchy());
     let mut service = layer_around(&layer);
     assert_eq!(call(&mut service, Do::Answer).await, Ok("answer"));
-    assert_eq!(call(&mut service, Do::Fail).await, Err(Error::Inner("failed")));
+    assert_eq!(call(&mut service, Do::Fail).await, Err(Error::inner("failed")));
 
     let refused = call(&mut service, Do::Answer).await.unwrap_err();
-    let Error::Rejected(Rejected::CircuitOpen { retry_after: Some(wait) }) = refused else {
+    let Error::Rejected { rejected: Rejected::CircuitOpen { retry_after: Some(wait) }, .. } = refused else {
         panic!("{refused:?}");
     };
     assert!((900 * MS..=1100 * MS).contains(&wait));
@@ -110,7 +110,10 @@ async fn a_call_that_was_readied_while_open_is_refused_although_the_wait_is_over
     let ready = service.ready().await.unwrap();
     wait_until_due(layer.breaker()).await;
     let refused = ready.call(Call::new(Do::Answer)).await.unwrap_err();
-    assert!(matches!(refused, Error::Rejected(Rejected::CircuitOpen { retry_after: Some(_) })));
+    assert!(matches!(
+        refused,
+        Error::Rejected { rejected: Rejected::CircuitOpen { retry_after: Some(_) }, .. }
+    ));
     assert_eq!(call(&mut service, Do::Answer).await, Ok("answer"), "and its slot was not taken");
 }
 
@@ -141,8 +144,8 @@ async fn the_classifier_decides_and_its_hint_lengthens_the_wait() {
                 Err(_) => Verdict::Success,
             }
         }
-        fn retry_after(&self, _: Result<&&'static str, &Error<&'static str>>) -> Option<Duration> {
-            Some(9 * SECOND)
+        fn hint(&self, _: Result<&&'static str, &Error<&'static str>>) -> Option<Hint> {
+            Some(Hint::AtLeast(9 * SECOND))
         }
     }
 
@@ -279,7 +282,7 @@ async fn a_hung_probe_that_keeps_the_inner_service_busy_is_found_by_poll_ready()
     let _hanging = tokio::spawn(service.ready().await.unwrap().call(Call::new(Do::Hang)));
     tokio::time::advance(SECOND + MS).await;
     let refused = tokio::time::timeout(SECOND, call(&mut service, Do::Answer)).await;
-    assert!(matches!(refused, Ok(Err(Error::Rejected(_)))));
+    assert!(matches!(refused, Ok(Err(Error::Rejected { .. }))));
     assert_eq!(breaker.snapshot(now()).openings, 2);
 }
 
@@ -291,7 +294,7 @@ async fn trap_09_the_inner_service_is_not_called_before_the_breaker_is_asked() {
         move |_: Call<()>| {
             // In `call`, not in the future: a layer that calls first and asks later is caught.
             called.fetch_add(1, Ordering::Relaxed);
-            async { Err::<(), _>(Error::Inner("failed")) }
+            async { Err::<(), _>(Error::inner("failed")) }
         }
     });
     let mut service = ServiceBuilder::new().layer(CircuitBreakerLayer::new(touchy())).service(inner);
@@ -313,7 +316,7 @@ async fn trap_09_the_inner_service_is_not_called_before_the_breaker_is_asked() {
     let mut other = one.clone();
     let readied = other.ready().await.unwrap();
     assert!(call(&mut one, Do::Fail).await.is_err());
-    assert!(matches!(readied.call(Call::new(Do::Answer)).await, Err(Error::Rejected(_))));
+    assert!(matches!(readied.call(Call::new(Do::Answer)).await, Err(Error::Rejected { .. })));
     assert_eq!(called.load(Ordering::Relaxed), 2);
 }
 
@@ -351,7 +354,7 @@ async fn each_key_has_a_breaker_and_the_table_is_bounded() {
     let mut call = async |key: u32, what: Do| service.ready().await?.call(Call::new((key, what))).await;
 
     assert!(call(0, Do::Fail).await.is_err());
-    assert!(matches!(call(0, Do::Answer).await, Err(Error::Rejected(_))));
+    assert!(matches!(call(0, Do::Answer).await, Err(Error::Rejected { .. })));
     assert_eq!(call(1, Do::Answer).await, Ok("answer"), "another key, another breaker");
 
     for key in 2..1000 {
@@ -359,7 +362,7 @@ async fn each_key_has_a_breaker_and_the_table_is_bounded() {
     }
     assert!(layer.breakers().len() <= 8);
     assert!(
-        matches!(call(0, Do::Answer).await, Err(Error::Rejected(_))),
+        matches!(call(0, Do::Answer).await, Err(Error::Rejected { .. })),
         "a flood of keys does not close it"
     );
 
@@ -420,10 +423,16 @@ async fn a_deadline_that_is_over_before_the_call_does_not_open_a_breaker_outside
         ServiceBuilder::new().layer(layer.clone()).layer(TimeoutLayer::total(SECOND)).service(obedient());
     let over = Context::new().with_deadline(Deadline::after(now(), Duration::ZERO));
     let late = service.clone().oneshot(Call::with_context(Do::Answer, over)).await;
-    assert!(matches!(late, Err(Error::Rejected(Rejected::DeadlineExceeded { called: false, .. }))));
+    assert!(matches!(
+        late,
+        Err(Error::Rejected { rejected: Rejected::DeadlineExceeded { called: false, .. }, .. })
+    ));
     assert_eq!(state(layer.breaker()), State::Closed);
     let hanging = service.oneshot(Call::new(Do::Hang)).await;
-    assert!(matches!(hanging, Err(Error::Rejected(Rejected::DeadlineExceeded { called: true, .. }))));
+    assert!(matches!(
+        hanging,
+        Err(Error::Rejected { rejected: Rejected::DeadlineExceeded { called: true, .. }, .. })
+    ));
     assert_eq!(state(layer.breaker()), State::Open);
 }
 
@@ -433,7 +442,7 @@ async fn one_breaker_may_stand_in_several_stacks() {
     let mut one = layer_around(&CircuitBreakerLayer::with_breaker(breaker.clone()));
     let mut other = layer_around(&CircuitBreakerLayer::with_breaker(breaker.clone()));
     let _ = call(&mut one, Do::Fail).await;
-    assert!(matches!(call(&mut other, Do::Answer).await, Err(Error::Rejected(_))));
+    assert!(matches!(call(&mut other, Do::Answer).await, Err(Error::Rejected { .. })));
     breaker.reset();
     assert_eq!(call(&mut other, Do::Answer).await, Ok("answer"));
 }

@@ -44,11 +44,11 @@ where
 }
 
 fn attempt_timeout(limit: Duration, elapsed: Duration) -> Outcome {
-    Err(Error::Rejected(Rejected::AttemptTimeout { limit, elapsed }))
+    Err(Rejected::AttemptTimeout { limit, elapsed }.into())
 }
 
 fn deadline_exceeded(limit: Duration, elapsed: Duration) -> Outcome {
-    Err(Error::Rejected(Rejected::DeadlineExceeded { limit, elapsed, called: true }))
+    Err(Rejected::DeadlineExceeded { limit, elapsed, called: true }.into())
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,7 +108,7 @@ async fn a_deadline_from_further_out_binds_and_says_so() {
         let start = now();
         let (outcome, _) =
             run(service, upstream.clone().with_deadline(Deadline::after(start, 30 * MS))).await;
-        assert!(matches!(outcome, Err(Error::Rejected(Rejected::DeadlineExceeded { .. }))));
+        assert!(matches!(outcome, Err(Error::Rejected { rejected: Rejected::DeadlineExceeded { .. }, .. })));
         assert!(now() - start <= 30 * MS);
     }
 }
@@ -205,7 +205,10 @@ async fn a_greedy_inner_future_does_not_starve_the_timer() {
         tokio::time::advance(MS).await;
     }
     assert!(call.is_finished());
-    assert!(matches!(call.await.unwrap(), Err(Error::Rejected(Rejected::AttemptTimeout { .. }))));
+    assert!(matches!(
+        call.await.unwrap(),
+        Err(Error::Rejected { rejected: Rejected::AttemptTimeout { .. }, .. })
+    ));
 }
 
 #[tokio::test(start_paused = true)]

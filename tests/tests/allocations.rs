@@ -48,7 +48,7 @@ impl Service<Call<u64>> for Upstream {
     fn call(&mut self, call: Call<u64>) -> Answering {
         let n = *call.request();
         let fails = self.fails_each.is_some_and(|each| n % each == 0);
-        Answering { upstream: *self, answer: if fails { Err(Error::Inner("failed")) } else { Ok(n) } }
+        Answering { upstream: *self, answer: if fails { Err(Error::inner("failed")) } else { Ok(n) } }
     }
 }
 
@@ -170,15 +170,15 @@ const fn answered(answer: Answer) -> bool {
 }
 
 const fn refused(answer: Answer) -> bool {
-    matches!(answer, Err(Error::Rejected(Rejected::CircuitOpen { .. })))
+    matches!(answer, Err(Error::Rejected { rejected: Rejected::CircuitOpen { .. }, .. }))
 }
 
 const fn cut(answer: Answer) -> bool {
-    matches!(answer, Err(Error::Rejected(Rejected::AttemptTimeout { .. })))
+    matches!(answer, Err(Error::Rejected { rejected: Rejected::AttemptTimeout { .. }, .. }))
 }
 
 const fn no_refusal(answer: Answer) -> bool {
-    !matches!(answer, Err(Error::Rejected(_)))
+    !matches!(answer, Err(Error::Rejected { .. }))
 }
 
 #[tokio::test(start_paused = true)]

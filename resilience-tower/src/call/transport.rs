@@ -23,7 +23,7 @@ use crate::error::{MapError, future::ResponseFuture};
 ///     .layer(TransportLayer::new())
 ///     .service(service_fn(|_: &str| async { Err::<(), _>("no route") }));
 ///
-/// assert_eq!(service.oneshot("ping").await, Err(Error::Inner("no route")));
+/// assert_eq!(service.oneshot("ping").await, Err(Error::inner("no route")));
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default)]

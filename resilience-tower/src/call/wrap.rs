@@ -23,7 +23,7 @@ use tower_service::Service;
 ///
 /// let quick = Context::new().with_total_timeout(Duration::from_millis(1));
 /// let error = service.oneshot(Call::with_context("ping", quick)).await.unwrap_err();
-/// assert!(matches!(error, Error::Rejected(Rejected::DeadlineExceeded { .. })));
+/// assert!(matches!(error, Error::Rejected { rejected: Rejected::DeadlineExceeded { .. }, .. }));
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default)]

@@ -47,7 +47,7 @@ use crate::time;
 ///
 /// assert!(service.ready().await.unwrap().call("bad").await.is_err());
 /// let refused = service.ready().await.unwrap().call("bad").await.unwrap_err();
-/// assert!(matches!(refused, Error::Rejected(_)));
+/// assert!(matches!(refused, Error::Rejected { .. }));
 /// assert!(service.ready().await.unwrap().call("good").await.is_ok());
 /// # }
 /// ```

@@ -28,10 +28,10 @@ use crate::time;
 ///
 /// for _ in 0..3 {
 ///     let error = service.ready().await.unwrap().call("ping").await.unwrap_err();
-///     assert_eq!(error, Error::Inner("down"));
+///     assert_eq!(error, Error::inner("down"));
 /// }
 /// let error = service.ready().await.unwrap().call("ping").await.unwrap_err();
-/// assert!(matches!(error, Error::Rejected(Rejected::CircuitOpen { .. })));
+/// assert!(matches!(error, Error::Rejected { rejected: Rejected::CircuitOpen { .. }, .. }));
 /// assert_eq!(handle.snapshot(std::time::Instant::now()).state, State::Open);
 /// # }
 /// ```

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use resilience_core::{
-    CircuitBreaker, Classify, Event, Observer, Refusal, Rejected, Verdict,
+    CircuitBreaker, Classify, Event, Hint, Observer, Refusal, Rejected, Verdict,
     circuit_breaker::{Ticket, Transition},
     striped::{Lease, StripedArc},
 };
@@ -84,7 +84,7 @@ pub trait Hold: sealed::Sealed {
             Some(rejected) => (rejected.verdict(), None),
             None => match self.classify().classify(result) {
                 Verdict::Success => (Verdict::Success, None),
-                bad => (bad, self.classify().retry_after(result)),
+                bad => (bad, self.classify().hint(result).and_then(Hint::wait)),
             },
         };
         self.tell(self.breaker().finish(ticket, verdict, hint, time::now));

@@ -33,6 +33,6 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().inner.poll(cx).map_err(Error::Inner)
+        self.project().inner.poll(cx).map_err(Error::inner)
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Response, StatusCode, header::RETRY_AFTER};
-use resilience_core::{Classify, FailureKind, Verdict};
+use resilience_core::{Classify, FailureKind, Hint, Verdict, retry::GaveUp};
 
 /// Judges HTTP responses by their status; every error is [transient](FailureKind::Transient).
 ///
@@ -18,7 +18,7 @@ use resilience_core::{Classify, FailureKind, Verdict};
 ///
 /// ```
 /// use http::{Response, StatusCode};
-/// use resilience_core::{Classify, FailureKind, Verdict};
+/// use resilience_core::{Classify, FailureKind, Hint, Verdict, retry::GaveUp};
 /// use resilience_tower::http::ClassifyStatus;
 ///
 /// let mut response = Response::new(());
@@ -37,8 +37,13 @@ impl<B, E> Classify<Response<B>, E> for ClassifyStatus {
         }
     }
 
-    fn retry_after(&self, result: Result<&Response<B>, &E>) -> Option<Duration> {
-        retry_after(result.ok()?.headers())
+    fn hint(&self, result: Result<&Response<B>, &E>) -> Option<Hint> {
+        hint(result.ok()?.headers())
+    }
+
+    /// Puts the [`GaveUp`] into the extensions of the response.
+    fn annotate(&self, response: &mut Response<B>, gave_up: GaveUp) {
+        response.extensions_mut().insert(gave_up);
     }
 }
 
@@ -54,9 +59,9 @@ pub(crate) fn verdict(status: StatusCode) -> Verdict {
 }
 
 /// The seconds of `Retry-After`; anything else there is ignored.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn hint(headers: &HeaderMap) -> Option<Hint> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    Some(Hint::AtLeast(Duration::from_secs(seconds)))
 }
 
 #[cfg(test)]
@@ -84,13 +89,13 @@ mod tests {
         let parsed = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, value.parse().unwrap());
-            retry_after(&headers)
+            hint(&headers)
         };
-        assert_eq!(parsed("7"), Some(Duration::from_secs(7)));
-        assert_eq!(parsed(" 0 "), Some(Duration::ZERO));
+        assert_eq!(parsed("7"), Some(Hint::AtLeast(Duration::from_secs(7))));
+        assert_eq!(parsed(" 0 "), Some(Hint::AtLeast(Duration::ZERO)));
         for garbage in ["-1", "soon", "", "1.5", "99999999999999999999999"] {
             assert_eq!(parsed(garbage), None, "{garbage:?}");
         }
-        assert_eq!(retry_after(&HeaderMap::new()), None);
+        assert_eq!(hint(&HeaderMap::new()), None);
     }
 }

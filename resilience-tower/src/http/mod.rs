@@ -8,4 +8,4 @@ pub use self::{
     respond::{Respond, RespondFuture, RespondLayer, response},
 };
 
-pub(crate) use self::classify::{retry_after, verdict};
+pub(crate) use self::classify::{hint, verdict};

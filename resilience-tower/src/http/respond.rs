@@ -83,8 +83,8 @@ where
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         match ready!(self.inner.poll_ready(cx)) {
             Ok(()) => self.rejected = None,
-            Err(Error::Rejected(rejected)) => self.rejected = Some(rejected),
-            Err(Error::Inner(error)) => return Poll::Ready(Err(error)),
+            Err(Error::Rejected { rejected, .. }) => self.rejected = Some(rejected),
+            Err(Error::Inner { error, .. }) => return Poll::Ready(Err(error)),
         }
         Poll::Ready(Ok(()))
     }
@@ -127,8 +127,8 @@ where
         Poll::Ready(match self.project().phase.project() {
             PhaseProj::Rejected { rejected } => Ok(response(rejected)),
             PhaseProj::Running { inner } => match ready!(inner.poll(cx)) {
-                Err(Error::Rejected(rejected)) => Ok(response(&rejected)),
-                Err(Error::Inner(error)) => Err(error),
+                Err(Error::Rejected { rejected, .. }) => Ok(response(&rejected)),
+                Err(Error::Inner { error, .. }) => Err(error),
                 Ok(answer) => Ok(answer),
             },
         })

@@ -24,7 +24,7 @@ use super::Timeout;
 ///     .service(service_fn(|_: &str| pending::<Result<(), Infallible>>()));
 ///
 /// let error = service.oneshot("ping").await.unwrap_err();
-/// assert!(matches!(error, Error::Rejected(Rejected::AttemptTimeout { .. })));
+/// assert!(matches!(error, Error::Rejected { rejected: Rejected::AttemptTimeout { .. }, .. }));
 /// # }
 /// ```
 ///

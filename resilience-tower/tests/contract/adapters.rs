@@ -40,8 +40,8 @@ impl Subject for MappedError {
 
 fn flat(error: Error<InnerError>) -> InnerError {
     match error {
-        Error::Rejected(rejected) => rejected.into(),
-        Error::Inner(error) => error,
+        Error::Rejected { rejected, .. } => rejected.into(),
+        Error::Inner { error, .. } => error,
     }
 }
 
@@ -64,7 +64,7 @@ impl Subject for Responding {
     fn layer() -> Self::Layer {
         let outside = Stack::new(
             MapResponseLayer::new(Body::into_body as fn(Body) -> u32),
-            MapErrLayer::new(Error::Inner as fn(&'static str) -> InnerError),
+            MapErrLayer::new(Error::inner as fn(&'static str) -> InnerError),
         );
         Stack::new(
             MapResponseLayer::new(Body::new as fn(u32) -> Body),
@@ -83,8 +83,8 @@ impl Subject for Status {
 
     fn layer() -> Self::Layer {
         let text = |status: tonic::Status| match status.message() {
-            "failed" => Error::Inner("failed"),
-            "not ready" => Error::Inner("not ready"),
+            "failed" => Error::inner("failed"),
+            "not ready" => Error::inner("not ready"),
             other => panic!("{other}"),
         };
         Stack::new(StatusLayer::new(), MapErrLayer::new(text as fn(tonic::Status) -> InnerError))

@@ -38,7 +38,7 @@ pub(crate) async fn answers_and_errors_pass_through<T: Subject>() {
     assert_eq!(service.ready().await.unwrap().call(Call::new(7)).await, Ok(7));
     let mut service = T::around(&T::layer(), Strict::new(Does::Fail));
     let error = service.ready().await.unwrap().call(Call::new(7)).await;
-    assert_eq!(error, Err(Error::Inner("failed")));
+    assert_eq!(error, Err(Error::inner("failed")));
 }
 
 /// That it compiles is the proof.
@@ -64,7 +64,7 @@ pub(crate) async fn pending_readiness_passes_through<T: Subject>() {
 
 pub(crate) async fn errors_of_poll_ready_pass_through<T: Subject>() {
     let mut service = T::around(&T::layer(), Strict::with_readiness(Readiness::Fails));
-    assert_eq!(poll_ready(&mut service), Poll::Ready(Err(Error::Inner("not ready"))));
+    assert_eq!(poll_ready(&mut service), Poll::Ready(Err(Error::inner("not ready"))));
 }
 
 pub(crate) async fn readiness_is_reserved_and_kept<T: Subject>() {
@@ -131,8 +131,8 @@ where
         let response = self.0.call(call);
         Box::pin(async move {
             response.await.map_err(|error| match error {
-                Error::Rejected(rejected) => rejected.into(),
-                Error::Inner(text) => text.into(),
+                Error::Rejected { rejected, .. } => rejected.into(),
+                Error::Inner { error: text, .. } => text.into(),
             })
         })
     }

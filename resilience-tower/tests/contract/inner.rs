@@ -91,7 +91,7 @@ impl Service<Call<u32>> for Strict {
         match self.readiness {
             Readiness::Ready => Poll::Ready(Ok(())),
             Readiness::Pending => Poll::Pending,
-            Readiness::Fails => Poll::Ready(Err(Error::Inner("not ready"))),
+            Readiness::Fails => Poll::Ready(Err(Error::inner("not ready"))),
         }
     }
 
@@ -150,7 +150,7 @@ impl Future for Response {
         self.log.polled.fetch_add(1, Ordering::SeqCst);
         match self.does {
             Does::Echo => Poll::Ready(Ok(self.answer)),
-            Does::Fail => Poll::Ready(Err(Error::Inner("failed"))),
+            Does::Fail => Poll::Ready(Err(Error::inner("failed"))),
             Does::Hang => Poll::Pending,
             Does::PanicInCall => unreachable!("it panics in call"),
             Does::PanicInPoll => panic!("the inner future panics"),

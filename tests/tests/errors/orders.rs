@@ -71,14 +71,14 @@ impl Subject for BoxError {
 
 impl Subject for Error<Outage> {
     fn outage() -> Self {
-        Self::Inner(Outage)
+        Self::inner(Outage)
     }
 
     fn first_level(self) -> Result<Outage, Rejected> {
         assert!(find::<Outage>(&self).is_some() != find::<Rejected>(&self).is_some());
         match self {
-            Self::Inner(outage) => Ok(outage),
-            Self::Rejected(rejected) => Err(rejected),
+            Self::Inner { error: outage, .. } => Ok(outage),
+            Self::Rejected { rejected, .. } => Err(rejected),
         }
     }
 }

@@ -66,7 +66,10 @@ async fn a_response_comes_through_and_a_bad_status_counts() {
         assert_eq!(broken.status(), StatusCode::INTERNAL_SERVER_ERROR, "an answer, not an error");
     }
     let refused = get_from(&mut client, address, "/fine").await.unwrap_err();
-    assert!(matches!(refused, Error::Rejected(Rejected::CircuitOpen { retry_after: Some(_) })));
+    assert!(matches!(
+        refused,
+        Error::Rejected { rejected: Rejected::CircuitOpen { retry_after: Some(_) }, .. }
+    ));
     assert!(matches!(find(&refused), Some(Rejected::CircuitOpen { .. })), "and along the sources");
     assert!(find::<reqwest::Error>(&refused).is_none());
 }
@@ -84,11 +87,14 @@ async fn reqwests_own_error_is_given_back_by_match_and_along_the_sources() {
         let boxed = BoxError::from(error);
         assert!(find::<reqwest::Error>(boxed.as_ref()).is_some(), "boxed too");
         let Ok(error) = boxed.downcast::<Error<reqwest::Error>>() else { panic!("it is that error") };
-        let Error::Inner(own) = *error else { panic!("it is reqwest's") };
+        let Error::Inner { error: own, .. } = *error else { panic!("it is reqwest's") };
         assert!(own.is_request());
     }
     let refused = get_from(&mut client, address, "/secret").await.unwrap_err();
-    assert!(matches!(refused, Error::Rejected(Rejected::CircuitOpen { .. })), "three failures are enough");
+    assert!(
+        matches!(refused, Error::Rejected { rejected: Rejected::CircuitOpen { .. }, .. }),
+        "three failures are enough"
+    );
 }
 
 #[tokio::test]
@@ -96,10 +102,14 @@ async fn a_timeout_says_which_limit_fired() {
     let address = server().await;
     let mut hasty = client(AMPLE, 20 * MS);
     let cut = get_from(&mut hasty, address, "/hangs").await.unwrap_err();
-    assert!(matches!(cut, Error::Rejected(Rejected::AttemptTimeout { limit, .. }) if limit == 20 * MS));
+    assert!(
+        matches!(cut, Error::Rejected { rejected: Rejected::AttemptTimeout { limit, .. }, .. } if limit == 20 * MS)
+    );
 
     let mut brief = client(20 * MS, AMPLE);
     let over = get_from(&mut brief, address, "/hangs").await.unwrap_err();
-    assert!(matches!(over, Error::Rejected(Rejected::DeadlineExceeded { limit, .. }) if limit == 20 * MS));
+    assert!(
+        matches!(over, Error::Rejected { rejected: Rejected::DeadlineExceeded { limit, .. }, .. } if limit == 20 * MS)
+    );
     assert!(find::<Rejected>(&over).is_some());
 }

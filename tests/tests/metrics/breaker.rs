@@ -104,7 +104,7 @@ async fn trap_05_the_state_gauge_follows_the_breaker_even_when_it_is_idle() {
     assert!(readings.counted(TRANSITIONS).into_iter().eq([(&*transition("closed", "open"), 1)]));
 
     for _ in 0..3 {
-        assert!(matches!(call(&service, Do::Answer).await, Err(Error::Rejected(_))));
+        assert!(matches!(call(&service, Do::Answer).await, Err(Error::Rejected { .. })));
     }
     assert_eq!(watched.published().counted(REJECTED).values().sum::<u64>(), 3);
 

@@ -36,8 +36,8 @@ fn inner() -> impl Service<Call<Do>, Response = (), Error = Error<Do>, Future: S
                 tokio::time::sleep(delay).await;
                 Ok(())
             }
-            Do::Fail => Err(Error::Inner(Do::Fail)),
-            Do::Permanent => Err(Error::Inner(Do::Permanent)),
+            Do::Fail => Err(Error::inner(Do::Fail)),
+            Do::Permanent => Err(Error::inner(Do::Permanent)),
             Do::Hang => pending().await,
             // A panic without its message on the terminal.
             Do::Panic => resume_unwind(Box::new("as told")),
@@ -48,7 +48,7 @@ fn inner() -> impl Service<Call<Do>, Response = (), Error = Error<Do>, Future: S
 fn classify(result: Result<&(), &Error<Do>>) -> Verdict {
     match result {
         Ok(()) => Verdict::Success,
-        Err(Error::Inner(Do::Permanent)) => Verdict::Failure(FailureKind::Permanent),
+        Err(Error::Inner { error: Do::Permanent, .. }) => Verdict::Failure(FailureKind::Permanent),
         Err(_) => Verdict::Failure(FailureKind::Transient),
     }
 }

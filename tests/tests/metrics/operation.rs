@@ -139,6 +139,6 @@ async fn timeouts_count_by_scope() {
 
     let total = TimeoutLayer::total(SECOND).with_observer(observer).layer(inner());
     let cut = call(&total, Do::Hang).await.unwrap_err();
-    assert!(matches!(cut, Error::Rejected(_)));
+    assert!(matches!(cut, Error::Rejected { .. }));
     assert!(recorded.take().counted(TIMEOUTS).into_iter().eq([(&*operation, 1)]));
 }

@@ -50,11 +50,11 @@ fn outcome(
         Err(_) => panic!("nobody aborts"),
         Ok(Err(_)) => "cancelled",
         Ok(Ok(Ok(()))) => "success",
-        Ok(Ok(Err(Error::Inner(Do::Permanent)))) => "client_error",
-        Ok(Ok(Err(Error::Inner(_)))) => "failure",
-        Ok(Ok(Err(Error::Rejected(Rejected::CircuitOpen { .. })))) => "circuit_open",
-        Ok(Ok(Err(Error::Rejected(Rejected::AttemptTimeout { .. })))) => "attempt",
-        Ok(Ok(Err(Error::Rejected(_)))) => "operation",
+        Ok(Ok(Err(Error::Inner { error: Do::Permanent, .. }))) => "client_error",
+        Ok(Ok(Err(Error::Inner { .. }))) => "failure",
+        Ok(Ok(Err(Error::Rejected { rejected: Rejected::CircuitOpen { .. }, .. }))) => "circuit_open",
+        Ok(Ok(Err(Error::Rejected { rejected: Rejected::AttemptTimeout { .. }, .. }))) => "attempt",
+        Ok(Ok(Err(Error::Rejected { .. }))) => "operation",
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use resilience_core::{Call, Classify, Error, FailureKind, Verdict};
+use resilience_core::{Call, Classify, Error, FailureKind, Hint, Verdict};
 use tower::Service;
 
 use super::{
@@ -36,14 +36,14 @@ impl Classify<(), Error<Fault>> for ClassifyFault {
     fn classify(&self, result: Result<&(), &Error<Fault>>) -> Verdict {
         match result {
             Ok(()) => Verdict::Success,
-            Err(Error::Inner(fault)) => Verdict::Failure(fault.kind),
-            Err(Error::Rejected(rejected)) => rejected.verdict(),
+            Err(Error::Inner { error: fault, .. }) => Verdict::Failure(fault.kind),
+            Err(Error::Rejected { rejected, .. }) => rejected.verdict(),
         }
     }
 
-    fn retry_after(&self, result: Result<&(), &Error<Fault>>) -> Option<Duration> {
+    fn hint(&self, result: Result<&(), &Error<Fault>>) -> Option<Hint> {
         match result {
-            Err(Error::Inner(fault)) => fault.retry_after,
+            Err(Error::Inner { error: fault, .. }) => fault.retry_after.map(Hint::AtLeast),
             _ => None,
         }
     }
@@ -121,8 +121,8 @@ impl Service<Call<()>> for Dependency {
             // A request that was at fault itself says that the dependency is well.
             visit.well = match answer {
                 Ok(()) => true,
-                Err(Error::Inner(fault)) => fault.kind == FailureKind::Permanent,
-                Err(Error::Rejected(_)) => false,
+                Err(Error::Inner { error: fault, .. }) => fault.kind == FailureKind::Permanent,
+                Err(Error::Rejected { .. }) => false,
             };
             answer
         })
@@ -183,7 +183,7 @@ impl Script {
             }
             Self::Fail(delay, fault) => {
                 pass(delay).await;
-                Err(Error::Inner(fault))
+                Err(Error::inner(fault))
             }
             Self::Hang => pending().await,
             Self::Panic(delay) => {

@@ -113,7 +113,7 @@ impl Soak {
             self.watch.assert_nothing_is_wrong();
             match self.stack.clone().oneshot(Call::new(())).await {
                 Ok(()) => good_in_a_row += 1,
-                Err(Error::Rejected(Rejected::CircuitOpen { retry_after })) => {
+                Err(Error::Rejected { rejected: Rejected::CircuitOpen { retry_after }, .. }) => {
                     good_in_a_row = 0;
                     assert!(retry_after.is_some_and(|wait| wait <= longest), "{retry_after:?}");
                 }
