@@ -14,7 +14,7 @@ use std::{
 };
 
 use resilience_core::{
-    Call, CircuitBreaker, Classify, Context, Deadline, Error, Event, FailureKind, Observer, Rejected,
+    Call, CircuitBreaker, Classify, Context, Deadline, Error, Event, FailureKind, Hint, Observer, Rejected,
     Verdict,
     circuit_breaker::{Config, State},
 };
