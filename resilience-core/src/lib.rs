@@ -15,6 +15,7 @@
 //! | read why a call was refused | [`Rejected`], [`Refusal`], [`Error`] |
 //! | carry a deadline with a request | [`Context`], [`CarryContext`], [`Call`], [`Deadline`] |
 //! | stop calling what is broken | [`circuit_breaker`] |
+//! | try again, and pay for it | [`retry`], [`RetryPolicy`], [`RetryBudget`] |
 //! | keep one policy per host or tenant | [`keyed`] |
 //! | watch | [`Event`], [`Observer`], [`Outcome`] |
 
@@ -43,5 +44,6 @@ pub use event::{Event, Observer};
 pub use hint::Hint;
 pub use outcome::Outcome;
 pub use rejected::{BoxError, Refusal, Rejected};
+pub use retry::{RetryBudget, RetryPolicy};
 pub use unwind::on_unwind;
 pub use verdict::{Classify, ErrorsAreFailures, FailureKind, Verdict};

@@ -1,0 +1,146 @@
+//! What the services of a layer share, and what a call settles with it.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
+
+use resilience_core::{
+    Event, FailureKind, Observer, Rng,
+    retry::{RetryBudget, budget::Tab},
+    striped::{Lease, StripedArc},
+};
+
+use super::Budgets;
+use crate::time;
+
+/// What all services of a layer share.
+#[derive(Debug)]
+pub struct Backing<B, O> {
+    pub(super) budgets: B,
+    pub(super) observer: O,
+    pub(super) seeds: Seeds,
+}
+
+/// Where the jitter comes from.
+#[derive(Debug)]
+pub(super) enum Seeds {
+    /// The thread's generator.
+    Random,
+    /// One number after the other, so that each draw has its own. Relaxed: only their difference matters.
+    Sequence(AtomicU64),
+}
+
+impl Seeds {
+    pub(super) const fn from_seed(seed: u64) -> Self {
+        Self::Sequence(AtomicU64::new(seed))
+    }
+}
+
+impl Clone for Seeds {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Random => Self::Random,
+            Self::Sequence(next) => Self::from_seed(next.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+/// The account of one call: its budget, its observer, and what is open. Settled at the latest when it is dropped.
+pub(super) struct Account<B: Budgets<Req>, O, Req> {
+    /// Nothing if there is neither a budget nor an observer, and the jitter needs no seed: to take a lease costs more than
+    /// all the rest of a good call.
+    backing: Option<Lease<Backing<B, O>>>,
+    held: B::Held,
+    tab: Tab,
+}
+
+impl<B: Budgets<Req>, O: Observer, Req> Account<B, O, Req> {
+    #[inline]
+    pub(super) fn open(backing: &StripedArc<Backing<B, O>>, held: B::Held) -> Self {
+        let is_needed = !backing.budgets.is_none()
+            || backing.observer.listens()
+            || matches!(backing.seeds, Seeds::Sequence(_));
+        let backing = is_needed.then(|| backing.lease());
+        let mut account = Self { backing, held, tab: Tab::default() };
+        if let Some(budget) = account.budget() {
+            account.tab = budget.open(time::now);
+        }
+        account
+    }
+
+    /// The operation has succeeded.
+    #[inline]
+    pub(super) fn deposit(&mut self) {
+        let mut tab = std::mem::take(&mut self.tab);
+        if let Some(budget) = self.budget() {
+            budget.deposit(&mut tab);
+            budget.close(&mut tab);
+        }
+    }
+
+    /// An attempt has failed in a way that is worth a retry: asks for one.
+    pub(super) fn withdraw(&mut self, kind: FailureKind, now: Instant) -> bool {
+        let mut tab = std::mem::take(&mut self.tab);
+        let granted = self.budget().is_none_or(|budget| {
+            budget.fail(kind);
+            budget.withdraw(&mut tab, kind, || now)
+        });
+        self.tab = tab;
+        granted
+    }
+
+    /// An attempt has failed in a way that would be worth a retry, and there will be none.
+    pub(super) fn fail(&self, kind: FailureKind) {
+        if let Some(budget) = self.budget() {
+            budget.fail(kind);
+        }
+    }
+
+    pub(super) fn tell(&self, event: &Event) {
+        if let Some(backing) = &self.backing {
+            backing.observer.observe(event);
+        }
+    }
+
+    /// A generator of its own for each draw: no two requests share one.
+    pub(super) fn rng(&self) -> Rng {
+        Rng::from_seed(match self.backing.as_deref() {
+            Some(Backing { seeds: Seeds::Sequence(next), .. }) => next.fetch_add(1, Ordering::Relaxed),
+            _ => return Rng::random(),
+        })
+    }
+}
+
+impl<B: Budgets<Req>, O, Req> Account<B, O, Req> {
+    /// Nothing more will come of the operation.
+    #[inline]
+    pub(super) fn close(&mut self) {
+        if self.tab.is_open() {
+            let mut tab = std::mem::take(&mut self.tab);
+            if let Some(budget) = self.budget() {
+                budget.close(&mut tab);
+            }
+        }
+    }
+
+    #[inline]
+    fn budget(&self) -> Option<&RetryBudget> {
+        self.backing.as_ref().and_then(|backing| backing.budgets.budget(&self.held))
+    }
+}
+
+/// Releases what an operation that was dropped still occupies.
+impl<B: Budgets<Req>, O, Req> Drop for Account<B, O, Req> {
+    #[inline]
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<B: Budgets<Req>, O, Req> fmt::Debug for Account<B, O, Req> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("tab", &self.tab).finish_non_exhaustive()
+    }
+}
