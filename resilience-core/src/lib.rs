@@ -15,11 +15,13 @@
 //! | read why a call was refused | [`Rejected`], [`Refusal`], [`Error`] |
 //! | carry a deadline with a request | [`Context`], [`CarryContext`], [`Call`], [`Deadline`] |
 //! | stop calling what is broken | [`circuit_breaker`] |
+//! | space retries | [`Backoff`] |
 //! | keep one policy per host or tenant | [`keyed`] |
 //! | watch | [`Event`], [`Observer`], [`Outcome`] |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod backoff;
 pub mod circuit_breaker;
 pub mod context;
 mod deadline;
@@ -34,6 +36,7 @@ mod sync;
 mod unwind;
 mod verdict;
 
+pub use backoff::Backoff;
 pub use circuit_breaker::CircuitBreaker;
 pub use context::{Call, CarryContext, Context};
 pub use deadline::Deadline;
