@@ -27,6 +27,15 @@ mod jitter;
 mod settings;
 mod shape;
 
+#[cfg(test)]
+mod contention_tests;
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod published_tests;
+#[cfg(test)]
+mod tests;
+
 pub use delays::Delays;
 pub use jitter::Jitter;
 pub use settings::Backoff;
