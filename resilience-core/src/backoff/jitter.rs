@@ -6,7 +6,7 @@ use super::shape::nanos;
 ///
 /// Full and equal jitter are those of the AWS Architecture Blog, "[Exponential Backoff And Jitter]" (Marc Brooker, 2015),
 /// and of its [simulator], where a hundred clients contend for one row. Full jitter needs the fewest calls there. Equal
-/// jitter needs a few more, and four tenths more time; none at all, twice the calls and ten times the time.
+/// jitter needs a few more, and four tenths more time; none at all, over twice the calls and ten times the time.
 ///
 /// [Exponential Backoff And Jitter]: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 /// [simulator]: https://github.com/aws-samples/aws-arch-backoff-simulator

@@ -12,8 +12,9 @@ use super::{
 /// The default is exponential from 50 ms, doubling, with full jitter and a cap of 20 s: what the AWS SDKs do in their
 /// standard retry mode of 2026.
 ///
-/// Jitter is on for every shape, and full unless [`jitter`](Self::jitter) says otherwise: what the shape computes is the
-/// *upper bound* of a delay that is drawn from zero upwards. `.jitter(Jitter::None)` makes the shape exact.
+/// Jitter is on for every shape. Decorrelated and smooth are random by themselves; the others have full jitter unless
+/// [`jitter`](Self::jitter) says otherwise, which makes the shape the *upper bound* of a delay that is drawn from zero
+/// upwards. `.jitter(Jitter::None)` makes it exact.
 ///
 /// # Examples
 ///
