@@ -28,6 +28,7 @@ mod event;
 pub mod keyed;
 mod outcome;
 mod rejected;
+pub mod retry;
 pub mod striped;
 mod sync;
 mod unwind;
