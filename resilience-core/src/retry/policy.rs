@@ -131,8 +131,7 @@ impl RetryPolicy {
     /// once per operation while the other side does not say for how long to wait.
     #[must_use]
     pub const fn retryable(mut self, kind: FailureKind, retryable: bool) -> Self {
-        self.retryable =
-            if retryable { self.retryable.with(kind) } else { self.retryable.without(kind) };
+        self.retryable = if retryable { self.retryable.with(kind) } else { self.retryable.without(kind) };
         self
     }
 

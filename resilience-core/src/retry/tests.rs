@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 use proptest::{option, prelude::*};
 
 use super::{Decision, Failed, Reason, Retries, RetryPolicy, Safety};
-use crate::{
-    Backoff, Deadline, FailureKind, Hint, Rejected, Rng, Verdict, backoff::Jitter,
-};
+use crate::{Backoff, Deadline, FailureKind, Hint, Rejected, Rng, Verdict, backoff::Jitter};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);

@@ -17,7 +17,7 @@ use crate::time;
 
 /// What all services of a layer share.
 #[derive(Debug)]
-pub struct Backing<B, O> {
+pub(super) struct Backing<B, O> {
     pub(super) budgets: B,
     pub(super) observer: O,
     pub(super) seeds: Seeds,
@@ -63,39 +63,8 @@ impl<B: Budgets<Req>, O: Observer, Req> Account<B, O, Req> {
             || backing.observer.listens()
             || matches!(backing.seeds, Seeds::Sequence(_));
         let backing = is_needed.then(|| backing.lease());
-        let mut account = Self { backing, held, tab: Tab::default() };
-        if let Some(budget) = account.budget() {
-            account.tab = budget.open(time::now);
-        }
-        account
-    }
-
-    /// The operation has succeeded.
-    #[inline]
-    pub(super) fn deposit(&mut self) {
-        let mut tab = std::mem::take(&mut self.tab);
-        if let Some(budget) = self.budget() {
-            budget.deposit(&mut tab);
-            budget.close(&mut tab);
-        }
-    }
-
-    /// An attempt has failed in a way that is worth a retry: asks for one.
-    pub(super) fn withdraw(&mut self, kind: FailureKind, now: Instant) -> bool {
-        let mut tab = std::mem::take(&mut self.tab);
-        let granted = self.budget().is_none_or(|budget| {
-            budget.fail(kind);
-            budget.withdraw(&mut tab, kind, || now)
-        });
-        self.tab = tab;
-        granted
-    }
-
-    /// An attempt has failed in a way that would be worth a retry, and there will be none.
-    pub(super) fn fail(&self, kind: FailureKind) {
-        if let Some(budget) = self.budget() {
-            budget.fail(kind);
-        }
+        let tab = budget(&backing, &held).map(|budget| budget.open(time::now)).unwrap_or_default();
+        Self { backing, held, tab }
     }
 
     pub(super) fn tell(&self, event: &Event) {
@@ -103,32 +72,61 @@ impl<B: Budgets<Req>, O: Observer, Req> Account<B, O, Req> {
             backing.observer.observe(event);
         }
     }
-
-    /// A generator of its own for each draw: no two requests share one.
-    pub(super) fn rng(&self) -> Rng {
-        Rng::from_seed(match self.backing.as_deref() {
-            Some(Backing { seeds: Seeds::Sequence(next), .. }) => next.fetch_add(1, Ordering::Relaxed),
-            _ => return Rng::random(),
-        })
-    }
 }
 
 impl<B: Budgets<Req>, O, Req> Account<B, O, Req> {
-    /// Nothing more will come of the operation.
+    /// The operation has succeeded.
+    #[inline]
+    pub(super) fn deposit(&mut self) {
+        if let Some(budget) = budget(&self.backing, &self.held) {
+            budget.deposit(&mut self.tab);
+            budget.close(&mut self.tab);
+        }
+    }
+
+    /// An attempt has failed in a way that is worth a retry: asks for one.
+    pub(super) fn withdraw(&mut self, kind: FailureKind, now: Instant) -> bool {
+        budget(&self.backing, &self.held).is_none_or(|budget| {
+            budget.fail(kind);
+            budget.withdraw(&mut self.tab, kind, || now)
+        })
+    }
+
+    /// An attempt has failed in a way that would be worth a retry, and there will be none.
+    pub(super) fn fail(&self, kind: FailureKind) {
+        if let Some(budget) = budget(&self.backing, &self.held) {
+            budget.fail(kind);
+        }
+    }
+
+    /// The operation is over.
     #[inline]
     pub(super) fn close(&mut self) {
         if self.tab.is_open() {
-            let mut tab = std::mem::take(&mut self.tab);
-            if let Some(budget) = self.budget() {
-                budget.close(&mut tab);
+            if let Some(budget) = budget(&self.backing, &self.held) {
+                budget.close(&mut self.tab);
             }
         }
     }
 
-    #[inline]
-    fn budget(&self) -> Option<&RetryBudget> {
-        self.backing.as_ref().and_then(|backing| backing.budgets.budget(&self.held))
+    /// A generator of its own for each draw: no two requests share one.
+    pub(super) fn rng(&self) -> Rng {
+        match self.backing.as_deref() {
+            Some(Backing { seeds: Seeds::Sequence(next), .. }) => {
+                Rng::from_seed(next.fetch_add(1, Ordering::Relaxed))
+            }
+            _ => Rng::random(),
+        }
     }
+}
+
+/// The budget that pays for this call, if any does.
+#[inline]
+fn budget<'a, B: Budgets<Req>, O, Req>(
+    backing: &'a Option<Lease<Backing<B, O>>>,
+    held: &'a B::Held,
+) -> Option<&'a RetryBudget> {
+    backing.as_ref()?.budgets.budget(held)
 }
 
 /// Releases what an operation that was dropped still occupies.

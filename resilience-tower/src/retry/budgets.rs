@@ -1,12 +1,6 @@
 //! Which budget pays for a request's retries.
 
-use std::{
-    fmt,
-    hash::Hash,
-    num::NonZeroUsize,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, hash::Hash, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use resilience_core::{keyed::Keyed, retry::RetryBudget};
 

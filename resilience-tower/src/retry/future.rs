@@ -56,9 +56,15 @@ pin_project! {
 
 /// What is needed for another attempt.
 pub(super) enum Again<S, Req> {
-    With { service: S, request: Req },
+    With {
+        service: S,
+        request: Req,
+    },
     /// There can be no other: the request cannot be copied, or this is the last attempt.
-    Not { safety: Safety, trail: Option<Trail> },
+    Not {
+        safety: Safety,
+        trail: Option<Trail>,
+    },
 }
 
 impl<S: Clone, Req: Replay + CarryContext> Again<S, Req> {
@@ -102,14 +108,7 @@ where
     ) -> Self {
         Self {
             phase: Phase::Calling { attempt },
-            operation: Operation {
-                again,
-                policy,
-                classify,
-                retries: None,
-                has_been_pending: false,
-                account,
-            },
+            operation: Operation { again, policy, classify, retries: None, has_been_pending: false, account },
         }
     }
 }
@@ -240,10 +239,7 @@ where
     }
 
     /// Decides what follows the answer of an attempt.
-    fn judge(
-        &mut self,
-        result: Result<S::Response, S::Error>,
-    ) -> Next<Result<S::Response, S::Error>> {
+    fn judge(&mut self, result: Result<S::Response, S::Error>) -> Next<Result<S::Response, S::Error>> {
         let verdict = self.verdict(&result);
         let mut retries = self.retries.unwrap_or_default();
         if verdict == Verdict::Success {
@@ -276,6 +272,7 @@ where
                 if let Some(kind) = kind.filter(|_| !was_asked) {
                     self.account.fail(kind);
                 }
+                self.account.close();
                 Next::Return(self.give_up(result, GaveUp { attempts: retries.attempts(), reason }))
             }
         }

@@ -94,7 +94,10 @@ impl<C, B, O: Clone> RetryLayer<C, B, O> {
 
     /// Pays for retries from a budget for each key.
     #[must_use]
-    pub fn with_keyed_budgets<K, Q>(self, budgets: KeyedBudgets<K, Q>) -> RetryLayer<C, KeyedBudgets<K, Q>, O> {
+    pub fn with_keyed_budgets<K, Q>(
+        self,
+        budgets: KeyedBudgets<K, Q>,
+    ) -> RetryLayer<C, KeyedBudgets<K, Q>, O> {
         let Backing { observer, seeds, .. } = &*self.backing;
         let backing = Backing { budgets, observer: observer.clone(), seeds: seeds.clone() };
         self.with_backing(backing)

@@ -14,7 +14,10 @@ use resilience_core::{
     Backoff, Call, CarryContext, Context, Deadline, Error, Event, Refusal, Rejected, RetryPolicy,
     retry::{GaveUp, Reason, RetryBudget, Safety, Trail},
 };
-use resilience_tower::{RetryLayer, TimeoutLayer, retry::{KeyedBudgets, Replay}};
+use resilience_tower::{
+    RetryLayer, TimeoutLayer,
+    retry::{KeyedBudgets, Replay},
+};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, limit::ConcurrencyLimit, service_fn};
 
 use crate::script::{AsTold, Does, Heard, MS, Permanent, SECOND, Scripted, Timeout, Transient, now};
@@ -175,7 +178,7 @@ async fn an_answer_is_dropped_before_the_pause() {
     let bad = |_: Result<&Arc<()>, &Error<&str>>| resilience_core::Verdict::Failure(Transient);
     let policy = RetryPolicy::new().backoff(Backoff::constant(SECOND));
     let mut service = RetryLayer::new(policy).classify(bad).layer(inner.clone());
-    let mut response = pin!(service.ready().await.unwrap().call(Call::new(7)));
+    let mut response = pin!(ServiceExt::<Call<u32>>::ready(&mut service).await.unwrap().call(Call::new(7)));
     assert!(response.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())).is_pending());
     let references_of_services = Arc::strong_count(&held);
     drop(inner);
@@ -190,7 +193,8 @@ async fn cancelled_in_the_pause_there_is_no_further_attempt_and_nothing_in_fligh
     let budget = RetryBudget::in_flight(100, 1);
     let mut service = RetryLayer::new(policy).with_budget(budget.clone()).layer(inner.clone());
     {
-        let mut response = pin!(service.ready().await.unwrap().call(Call::new(7)));
+        let mut response =
+            pin!(ServiceExt::<Call<u32>>::ready(&mut service).await.unwrap().call(Call::new(7)));
         assert!(response.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())).is_pending());
         assert!(budget.tokens(now()) < 1.0, "the retry counts while it pauses");
     }
@@ -202,8 +206,8 @@ async fn cancelled_in_the_pause_there_is_no_further_attempt_and_nothing_in_fligh
 #[tokio::test(start_paused = true)]
 async fn one_budget_for_all_services_of_a_layer_or_one_for_each_key() {
     let inner = Scripted::always(Does::Fail(Transient));
-    let broke = || RetryBudget::success_paid().capacity(3).into();
-    let layer = RetryLayer::new(at_once()).with_budget::<RetryBudget>(broke());
+    let broke = || RetryBudget::from(RetryBudget::success_paid().capacity(3));
+    let layer = RetryLayer::new(at_once()).with_budget(broke());
     for expected in [2, 3, 4] {
         assert!(layer.layer(inner.clone()).oneshot(Call::new(0)).await.is_err());
         assert_eq!(inner.attempts().len(), expected, "one retry for all");

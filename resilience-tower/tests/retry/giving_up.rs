@@ -1,7 +1,7 @@
 //! What comes back when there is no further attempt, and who is told.
 
 use resilience_core::{
-    Backoff, BoxError, Call, CircuitBreaker, Context, Deadline, Error, Event, Hint, Refusal, Rejected, RetryPolicy,
+    Backoff, BoxError, Call, CircuitBreaker, Context, Deadline, Event, Hint, Refusal, Rejected, RetryPolicy,
     circuit_breaker::Config,
     retry::{GaveUp, Reason, RetryBudget, Trail},
 };
@@ -9,13 +9,12 @@ use resilience_tower::{CircuitBreakerLayer, RetryLayer};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
 use crate::script::{
-    AsTold, Does, Failure, Heard, MS, PeerOverloaded, Permanent, SECOND, Scripted, Throttled, Timeout, Transient,
-    now,
+    AsTold, Does, Failure, Heard, MS, PeerOverloaded, Permanent, SECOND, Scripted, Throttled, Timeout,
+    Transient, now,
 };
 
 fn exact() -> RetryPolicy {
-    RetryPolicy::new()
-        .backoff(Backoff::constant(100 * MS).jitter(resilience_core::backoff::Jitter::None))
+    RetryPolicy::new().backoff(Backoff::constant(100 * MS).jitter(resilience_core::backoff::Jitter::None))
 }
 
 /// The error, the attempts made, and the time it took.
@@ -45,7 +44,8 @@ async fn trap_16_the_last_real_error_comes_back_with_a_note_of_the_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn trap_16_a_boxed_error_comes_back_as_it_is() {
-    let down = service_fn(|_: Call<u32>| async { Err::<(), BoxError>(std::io::Error::other("reset").into()) });
+    let down =
+        service_fn(|_: Call<u32>| async { Err::<(), BoxError>(std::io::Error::other("reset").into()) });
     let error = RetryLayer::new(exact()).layer(down).oneshot(Call::new(7)).await.unwrap_err();
     assert!(error.downcast_ref::<std::io::Error>().is_some(), "{error}");
 }
@@ -68,10 +68,8 @@ async fn a_failure_that_nobody_would_retry_is_left_alone() {
 async fn trap_15_a_denial_of_the_budget_never_sleeps() {
     let inner = Scripted::always(Does::Fail(Transient));
     let budget: RetryBudget = RetryBudget::success_paid().capacity(3).into();
-    let layer = RetryLayer::new(exact())
-        .classify(AsTold)
-        .with_budget(budget.clone())
-        .with_observer(Heard::default());
+    let layer =
+        RetryLayer::new(exact()).classify(AsTold).with_budget(budget.clone()).with_observer(Heard::default());
     let (error, attempts, took) = give_up(&layer, &inner, Context::new()).await;
     assert_eq!((attempts, took), (2, 100 * MS), "one retry was paid for");
     assert_eq!(error.gave_up(), Some(GaveUp { attempts: 2, reason: Reason::Budget }));
@@ -125,7 +123,7 @@ async fn an_open_breaker_further_in_is_not_asked_again() {
         .service(inner.clone());
     let error = service.clone().oneshot(Call::new(7)).await.unwrap_err();
     let open = |rejected: Option<&Rejected>| matches!(rejected, Some(Rejected::CircuitOpen { .. }));
-    assert!(open(error.rejected()), "the third attempt was refused: {error}");
+    assert!(open(error.rejected()), "the third attempt was refused: {error:?}");
     assert_eq!(error.gave_up(), Some(GaveUp { attempts: 3, reason: Reason::NotRetryable }));
     assert_eq!(inner.attempts().len(), 2);
     let start = now();

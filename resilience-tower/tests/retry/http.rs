@@ -1,7 +1,10 @@
 //! Over HTTP requests and responses.
 
 use http::{Method, Request, Response, StatusCode};
-use resilience_core::{Backoff, Error, RetryPolicy, retry::{GaveUp, Reason}};
+use resilience_core::{
+    Backoff, Error, RetryPolicy,
+    retry::{GaveUp, Reason},
+};
 use resilience_tower::{RetryLayer, http::ClassifyStatus};
 use tower::{Layer, ServiceExt, service_fn};
 

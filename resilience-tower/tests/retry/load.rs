@@ -5,9 +5,9 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use resilience_core::{
-    Backoff, Call, Error, ErrorsAreFailures, FailureKind, Refusal, RetryPolicy, Verdict, retry::RetryBudget,
+    Backoff, Call, Error, ErrorsAreFailures, FailureKind, Refusal, RetryPolicy, Rng, Verdict,
+    retry::RetryBudget,
 };
 use resilience_tower::{Retry, RetryLayer};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -22,11 +22,11 @@ fn at_once() -> RetryPolicy {
 
 /// The attempts per call of a service that fails in so many of a hundred cases.
 async fn load(percent: u32, kind: FailureKind, budget: Option<RetryBudget>) -> f64 {
-    let mut rng = SmallRng::seed_from_u64(u64::from(percent));
+    let mut rng = Rng::from_seed(u64::from(percent));
     let attempts = Arc::new(AtomicU32::new(0));
     let random = {
         let attempts = Arc::clone(&attempts);
-        let fails = Arc::new(std::sync::Mutex::new(move || rng.random_range(0..100) < percent));
+        let fails = Arc::new(std::sync::Mutex::new(move || rng.unit() * 100.0 < f64::from(percent)));
         service_fn(move |_: Call<u32>| {
             attempts.fetch_add(1, Ordering::Relaxed);
             let fails = (fails.lock().unwrap())();

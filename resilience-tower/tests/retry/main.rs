@@ -4,8 +4,7 @@
 
 mod attempts;
 mod giving_up;
-#[cfg(feature = "http")]
-mod http;
+//MODHTTP
 mod load;
 mod script;
 mod times;

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use resilience_core::{Call, CarryContext, Classify, Error, Event, FailureKind, Hint, Observer, Verdict};
+use resilience_core::{Call, Classify, Error, Event, FailureKind, Hint, Observer, Verdict};
 use tower::Service;
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
@@ -99,7 +99,9 @@ pub(crate) struct AsTold;
 impl Classify<&'static str, Failure> for AsTold {
     fn classify(&self, result: Result<&&'static str, &Failure>) -> Verdict {
         match result {
-            Err(Error::Inner { error: Does::Fail(kind) | Does::Hint(kind, _), .. }) => Verdict::Failure(*kind),
+            Err(Error::Inner { error: Does::Fail(kind) | Does::Hint(kind, _), .. }) => {
+                Verdict::Failure(*kind)
+            }
             Err(_) => Verdict::Failure(Transient),
             Ok(_) => Verdict::Success,
         }

@@ -33,8 +33,7 @@ async fn trap_18_never_earlier_than_the_hint_whatever_the_timers_resolution() {
         // Not at a whole millisecond of the timer either.
         tokio::time::advance(Duration::from_nanos(333_333)).await;
         let hint = Duration::from_nanos(nanos);
-        let inner =
-            Scripted::new([Does::Hint(PeerOverloaded, Hint::AtLeast(hint))], Does::Answer);
+        let inner = Scripted::new([Does::Hint(PeerOverloaded, Hint::AtLeast(hint))], Does::Answer);
         let service = RetryLayer::new(RetryPolicy::new()).classify(AsTold).layer(inner.clone());
         assert!(service.oneshot(Call::new(7)).await.is_ok());
         assert!(inner.pauses()[0] >= hint, "{:?} is earlier than {hint:?}", inner.pauses()[0]);
@@ -69,8 +68,7 @@ async fn pauses(layer: RetryLayer<resilience_core::ErrorsAreFailures, Option<Ret
         })
     };
     let service = layer.layer(dependency);
-    let calls: Vec<_> =
-        (0..10_000).map(|_| tokio::spawn(service.clone().oneshot(Call::new(7)))).collect();
+    let calls: Vec<_> = (0..10_000).map(|_| tokio::spawn(service.clone().oneshot(Call::new(7)))).collect();
     for call in calls {
         assert!(call.await.unwrap().is_err());
     }

@@ -218,8 +218,11 @@ impl RetryBudget {
     ///
     /// Only a budget of retries [in flight](Self::in_flight) needs it, and it needs it from operations that were dropped
     /// as well: see [`Tab::is_open`].
+    #[inline]
     pub fn close(&self, tab: &mut Tab) {
-        self.shared.close(tab);
+        if tab.is_open() {
+            self.shared.close(tab);
+        }
     }
 
     /// What it holds at `now`. Never below zero.

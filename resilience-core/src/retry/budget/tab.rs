@@ -15,7 +15,9 @@
 /// budget.close(&mut tab);
 /// assert!(!tab.is_open());
 /// ```
-#[derive(Debug)]
+///
+/// The default owes nothing, for an operation without a budget.
+#[derive(Debug, Default)]
 #[must_use = "an operation that is not closed may count as active for ever"]
 pub struct Tab {
     /// What the last retry cost, where a success gives it back; else 0.
