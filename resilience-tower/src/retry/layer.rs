@@ -82,6 +82,14 @@ impl<C, O> RetryLayer<C, Option<RetryBudget>, O> {
     }
 }
 
+impl<C, K, Q, O> RetryLayer<C, KeyedBudgets<K, Q>, O> {
+    /// The budgets by key.
+    #[must_use]
+    pub fn keyed_budgets(&self) -> &KeyedBudgets<K, Q> {
+        &self.backing.budgets
+    }
+}
+
 impl<C, B, O: Clone> RetryLayer<C, B, O> {
     /// Pays for retries from `budget`, which may be shared with others.
     #[must_use]
