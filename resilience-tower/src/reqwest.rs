@@ -9,7 +9,8 @@ use crate::http;
 
 /// Judges what a `reqwest::Client` returns, bare or under [`Error`].
 ///
-/// Responses are judged by their status, as [`ClassifyStatus`](crate::http::ClassifyStatus) does. Of the errors,
+/// Responses are judged by their status, and hints read from their headers, as
+/// [`ClassifyStatus`](crate::http::ClassifyStatus) does. Of the errors,
 /// reqwest's own timeout is a `Timeout`, a redirect that leads nowhere is `Permanent`, and a request that could not be
 /// built is ignored, because nothing was sent. All others are `Transient`.
 ///
@@ -101,4 +102,20 @@ fn verdict(error: &reqwest::Error) -> Verdict {
     } else {
         FailureKind::Transient
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_hint_of_a_response_is_read_bare_and_under_error() {
+        let response = ::http::Response::builder().status(429).header("retry-after-ms", "1500.5");
+        let response = Response::from(response.body("").unwrap());
+        let hint = Some(Hint::AtLeast(Duration::from_millis(1501)));
+        assert_eq!(ClassifyReqwest.hint(Ok::<_, &reqwest::Error>(&response)), hint);
+        assert_eq!(ClassifyReqwest.hint(Ok::<_, &Error<reqwest::Error>>(&response)), hint);
+    }
 }

@@ -1,6 +1,7 @@
 //! HTTP: what a status means, and what a refusal looks like as a response.
 
 mod classify;
+mod hint;
 mod respond;
 
 pub use self::{
@@ -8,4 +9,4 @@ pub use self::{
     respond::{Respond, RespondFuture, RespondLayer, response},
 };
 
-pub(crate) use self::classify::{hint, verdict};
+pub(crate) use self::{classify::verdict, hint::hint};
