@@ -2,14 +2,18 @@
 //!
 //! A `reqwest::Client` is a Tower service, so it goes under a stack as it is: see the [crate's example](crate).
 
-use reqwest::Response;
+use reqwest::{Request, Response};
 use resilience_core::{Classify, Error, FailureKind, Hint, Verdict, retry::GaveUp};
 
-use crate::http;
+use crate::{
+    http,
+    retry::{Replay, Safety},
+};
 
 /// Judges what a `reqwest::Client` returns, bare or under [`Error`].
 ///
-/// Responses are judged by their status, as [`ClassifyStatus`](crate::http::ClassifyStatus) does. Of the errors,
+/// Responses are judged by their status, and hints read from their headers, as
+/// [`ClassifyStatus`](crate::http::ClassifyStatus) does. Of the errors,
 /// reqwest's own timeout is a `Timeout`, a redirect that leads nowhere is `Permanent`, and a request that could not be
 /// built is ignored, because nothing was sent. All others are `Transient`.
 ///
@@ -82,6 +86,19 @@ impl Classify<Response, Error<reqwest::Error>> for ClassifyReqwest {
     }
 }
 
+/// A copy is a copy in every part, and there is none of a body that streams. The [`Safety`] is that of an
+/// `http::Request` with the same method and headers.
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+impl Replay for Request {
+    fn try_clone(&self) -> Option<Self> {
+        self.try_clone()
+    }
+
+    fn safety(&self) -> Safety {
+        http::safety(self.method(), self.headers())
+    }
+}
+
 /// A connection that was never made has carried nothing.
 fn was_sent(error: &reqwest::Error) -> bool {
     !error.is_connect()
@@ -101,4 +118,40 @@ fn verdict(error: &reqwest::Error) -> Verdict {
     } else {
         FailureKind::Transient
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_hint_of_a_response_is_read_bare_and_under_error() {
+        let response = ::http::Response::builder().status(429).header("retry-after-ms", "1500.5");
+        let response = Response::from(response.body("").unwrap());
+        let hint = Some(Hint::AtLeast(Duration::from_millis(1501)));
+        assert_eq!(ClassifyReqwest.hint(Ok::<_, &reqwest::Error>(&response)), hint);
+        assert_eq!(ClassifyReqwest.hint(Ok::<_, &Error<reqwest::Error>>(&response)), hint);
+    }
+
+    #[test]
+    fn trap_17_post_is_unsafe_and_a_stream_is_no_error() {
+        let client = reqwest::Client::new();
+        let post = || client.post("http://a.example/orders");
+        assert_eq!(post().body("2 pears").build().unwrap().safety(), Safety::Unsafe);
+        assert_eq!(post().header("idempotency-key", "7").build().unwrap().safety(), Safety::Keyed);
+        assert_eq!(client.put("http://a.example").build().unwrap().safety(), Safety::Idempotent);
+
+        let original = post().header("x", "1").body("2 pears").build().unwrap();
+        let copy = Replay::try_clone(&original).unwrap();
+        assert_eq!((copy.method(), copy.url()), (original.method(), original.url()));
+        assert_eq!(copy.headers(), original.headers());
+        assert_eq!(copy.body().and_then(|body| body.as_bytes()), Some(&b"2 pears"[..]));
+
+        let stream = reqwest::Body::wrap(http_body_util::Full::new(bytes::Bytes::from_static(b"2 pears")));
+        let stream = post().body(stream).build().unwrap();
+        assert!(Replay::try_clone(&stream).is_none());
+        assert!(stream.is_complete(), "and is sent once");
+    }
 }

@@ -7,6 +7,9 @@ use std::{
     time::Instant,
 };
 
+#[cfg(feature = "http")]
+use std::time::SystemTime;
+
 use tokio::task::coop;
 
 pub(crate) use tokio::time::Sleep;
@@ -15,6 +18,13 @@ pub(crate) use tokio::time::Sleep;
 #[inline]
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// The time of day, to compare with a date that a server sent. `tokio::time::pause` does not stop it.
+#[cfg(feature = "http")]
+#[expect(clippy::disallowed_methods, reason = "this is the one clock of the crate")]
+pub(crate) fn wall_now() -> SystemTime {
+    SystemTime::now()
 }
 
 /// A timer for `at`. It must be polled within a Tokio runtime with its time driver enabled.

@@ -1,7 +1,7 @@
-use std::time::Duration;
-
-use http::{HeaderMap, Response, StatusCode, header::RETRY_AFTER};
+use http::{Response, StatusCode};
 use resilience_core::{Classify, FailureKind, Hint, Verdict, retry::GaveUp};
+
+use super::hint;
 
 /// Judges HTTP responses by their status; every error is [transient](FailureKind::Transient).
 ///
@@ -14,17 +14,32 @@ use resilience_core::{Classify, FailureKind, Hint, Verdict, retry::GaveUp};
 /// | 501, 505, other 4xx | `Permanent` |
 /// | other 5xx | `Fault` |
 ///
-/// `Retry-After` in seconds is passed on as the server's hint.
+/// The server's hint is the first of these headers that can be read:
+///
+/// | header | value |
+/// |---|---|
+/// | `retry-after-ms` | milliseconds, also with a fraction |
+/// | `x-amz-retry-after` | milliseconds |
+/// | `Retry-After` | seconds or an HTTP date |
+///
+/// The more precise one comes first, because `Retry-After` beside it is the same wait rounded to seconds. A fraction is rounded
+/// up. A date counts from the response's own `Date`, so that the clocks need not agree, or from the clock here if there is none;
+/// a date in the past is no wait at all. Of a header that is there several times, or as a list of numbers, the longest wait counts.
+/// Negative numbers and anything else that cannot be read are no hint, and a number that is too large is the longest wait there is.
 ///
 /// ```
 /// use http::{Response, StatusCode};
-/// use resilience_core::{Classify, FailureKind, Hint, Verdict, retry::GaveUp};
+/// use resilience_core::{Classify, FailureKind, Hint, Verdict};
 /// use resilience_tower::http::ClassifyStatus;
+/// use std::time::Duration;
 ///
 /// let mut response = Response::new(());
-/// *response.status_mut() = StatusCode::BAD_GATEWAY;
+/// *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+/// response.headers_mut().insert("retry-after", "120".parse()?);
 /// let result: Result<_, &()> = Ok(&response);
-/// assert_eq!(ClassifyStatus.classify(result), Verdict::Failure(FailureKind::Transient));
+/// assert_eq!(ClassifyStatus.classify(result), Verdict::Failure(FailureKind::Throttled));
+/// assert_eq!(ClassifyStatus.hint(result), Some(Hint::AtLeast(Duration::from_secs(120))));
+/// # Ok::<_, http::header::InvalidHeaderValue>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassifyStatus;
@@ -58,12 +73,6 @@ pub(crate) fn verdict(status: StatusCode) -> Verdict {
     })
 }
 
-/// The seconds of `Retry-After`; anything else there is ignored.
-pub(crate) fn hint(headers: &HeaderMap) -> Option<Hint> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Hint::AtLeast(Duration::from_secs(seconds)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,20 +91,5 @@ mod tests {
         for status in 100..1000 {
             assert_eq!(verdict(StatusCode::from_u16(status).unwrap()), expect(status), "{status}");
         }
-    }
-
-    #[test]
-    fn retry_after_in_seconds_is_a_hint_and_garbage_is_none() {
-        let parsed = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, value.parse().unwrap());
-            hint(&headers)
-        };
-        assert_eq!(parsed("7"), Some(Hint::AtLeast(Duration::from_secs(7))));
-        assert_eq!(parsed(" 0 "), Some(Hint::AtLeast(Duration::ZERO)));
-        for garbage in ["-1", "soon", "", "1.5", "99999999999999999999999"] {
-            assert_eq!(parsed(garbage), None, "{garbage:?}");
-        }
-        assert_eq!(hint(&HeaderMap::new()), None);
     }
 }

@@ -1,6 +1,8 @@
-//! HTTP: what a status means, and what a refusal looks like as a response.
+//! HTTP: what a status means, what may be sent again, and what a refusal looks like as a response.
 
 mod classify;
+mod hint;
+mod replay;
 mod respond;
 
 pub use self::{
@@ -8,4 +10,6 @@ pub use self::{
     respond::{Respond, RespondFuture, RespondLayer, response},
 };
 
-pub(crate) use self::classify::{hint, verdict};
+#[cfg(feature = "reqwest")]
+pub(crate) use self::replay::safety;
+pub(crate) use self::{classify::verdict, hint::hint};

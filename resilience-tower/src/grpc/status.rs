@@ -1,5 +1,3 @@
-//! gRPC over `tonic`: refusals as [`Status`].
-
 use std::{
     future::Future,
     pin::Pin,
@@ -17,8 +15,8 @@ use tower_service::Service;
 ///
 /// Without it the generated client shows an open breaker as `Unknown`. See [`status`] for which status it is.
 ///
-/// To the layers underneath, a gRPC error is a response like any other: give a breaker a classifier that looks at the
-/// `grpc-status` header, or it counts only errors of the transport.
+/// To the layers underneath, a gRPC error is a response like any other: give them
+/// [`ClassifyGrpc`](super::ClassifyGrpc), or they count only errors of the transport.
 ///
 /// ```
 /// use resilience_core::{Error, Rejected};
@@ -109,7 +107,7 @@ where
 /// use resilience_core::{Error, Rejected};
 /// use resilience_tower::grpc::status;
 ///
-/// let status = status(Error::<io::Error>::Rejected(Rejected::CircuitOpen { retry_after: None }));
+/// let status = status(Error::<io::Error>::from(Rejected::CircuitOpen { retry_after: None }));
 /// assert_eq!(status.code(), tonic::Code::Unavailable);
 /// assert!(status.source().is_some_and(|source| source.is::<Rejected>()));
 /// ```
