@@ -128,7 +128,7 @@ async fn an_open_breaker_further_in_is_not_asked_again() {
     assert_eq!(inner.attempts().len(), 2);
     let start = now();
     let error = service.oneshot(Call::new(7)).await.unwrap_err();
-    assert_eq!((error.gave_up(), now() - start, inner.attempts().len()), (None, 0 * SECOND, 2));
+    assert_eq!((error.gave_up(), now(), inner.attempts().len()), (None, start, 2));
 }
 
 #[tokio::test(start_paused = true)]

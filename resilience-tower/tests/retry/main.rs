@@ -4,7 +4,8 @@
 
 mod attempts;
 mod giving_up;
-//MODHTTP
+#[cfg(feature = "http")]
+mod http;
 mod load;
 mod script;
 mod times;
