@@ -571,7 +571,8 @@ fn trap_14_threads_never_exceed_the_retries_in_flight() {
 
 #[test]
 fn settings_out_of_range_are_refused_and_named() {
-    let refused: [(fn() -> RetryBudget, &str); 17] = [
+    type Make = fn() -> RetryBudget;
+    let refused: [(Make, &str); 17] = [
         (|| RetryBudget::success_paid().capacity(0).into(), "capacity is 0, it must be from 1 to 1000000"),
         (|| RetryBudget::success_paid().capacity(1_000_001).into(), "capacity is 1000001, it must be"),
         (|| SuccessPaid::new().cost(Timeout, 0).into(), "cost of Timeout is 0, it must be from 1 to 1000000"),
