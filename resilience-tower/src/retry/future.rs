@@ -11,7 +11,7 @@ use std::{
 use pin_project_lite::pin_project;
 use resilience_core::{
     CarryContext, Classify, Event, Observer, Refusal, Rejected, RetryPolicy, Verdict, on_unwind,
-    retry::{Decision, Failed, GaveUp, Reason, Retries, Safety, Trail},
+    retry::{Decision, Failed, GaveUp, Reason, Retries, Trail},
 };
 use tower_service::Service;
 
@@ -54,42 +54,16 @@ pin_project! {
     }
 }
 
-/// What is needed for another attempt.
-pub(super) enum Again<S, Req> {
-    With {
-        service: S,
-        request: Req,
-    },
-    /// There can be no other: the request cannot be copied, or this is the last attempt.
-    Not {
-        safety: Safety,
-        trail: Option<Trail>,
-    },
-}
-
-impl<S: Clone, Req: Replay + CarryContext> Again<S, Req> {
-    #[inline]
-    pub(super) fn prepare(policy: &RetryPolicy, service: &S, request: &Req) -> Self {
-        let trail = request.context().and_then(resilience_core::Context::trail);
-        if let Some(trail) = trail {
-            trail.set_attempt(1);
-        }
-        let copy = if policy.retries() { request.try_clone() } else { None };
-        match copy {
-            Some(copy) => Self::With { service: service.clone(), request: copy },
-            None => Self::Not { safety: request.safety(), trail: trail.cloned() },
-        }
-    }
-}
-
 /// The operation as a whole.
 struct Operation<S, Req, C, B: Budgets<Req>, O> {
-    again: Again<S, Req>,
+    /// What is needed for another attempt; nothing if there can be none.
+    again: Option<(S, Req)>,
     policy: RetryPolicy,
     classify: C,
     /// Nothing before the first attempt has failed.
     retries: Option<Retries>,
     has_been_pending: bool,
+    trail: Option<Trail>,
     account: Account<B, O, Req>,
 }
 
@@ -101,14 +75,16 @@ where
     #[inline]
     pub(super) const fn new(
         attempt: S::Future,
-        again: Again<S, Req>,
+        again: Option<(S, Req)>,
         policy: RetryPolicy,
         classify: C,
+        trail: Option<Trail>,
         account: Account<B, O, Req>,
     ) -> Self {
+        let (retries, has_been_pending) = (None, false);
         Self {
             phase: Phase::Calling { attempt },
-            operation: Operation { again, policy, classify, retries: None, has_been_pending: false, account },
+            operation: Operation { again, policy, classify, retries, has_been_pending, trail, account },
         }
     }
 }
@@ -127,22 +103,17 @@ where
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.as_mut().project();
-        let mut answer = None;
-        if let PhaseProj::Calling { attempt } = this.phase.project() {
-            match on_unwind(|| attempt.poll(cx), || this.operation.account.close()) {
-                Poll::Ready(result) if this.operation.is_first_success(&result) => {
-                    this.operation.account.deposit();
-                    return Poll::Ready(result);
-                }
-                Poll::Ready(result) => answer = Some(result),
-                Poll::Pending if this.operation.has_been_pending => return Poll::Pending,
-                Poll::Pending => {
-                    this.operation.wait_begins();
-                    return Poll::Pending;
-                }
-            }
-        }
-        self.poll_further(answer, cx)
+        let PhaseProj::Calling { attempt } = this.phase.project() else {
+            return self.poll_further(Poll::Pending, cx);
+        };
+        let operation = this.operation;
+        let polled = on_unwind(|| attempt.poll(cx), || operation.account.close());
+        let is_all = match &polled {
+            Poll::Ready(result) => operation.is_first_success(result),
+            Poll::Pending => operation.is_pending(),
+        };
+        // Returned as it was written: to move it first costs more than to judge it.
+        if is_all { polled } else { self.poll_further(polled, cx) }
     }
 }
 
@@ -159,13 +130,13 @@ where
     #[inline(never)]
     fn poll_further(
         self: Pin<&mut Self>,
-        mut answer: Option<Result<S::Response, S::Error>>,
+        mut answer: Poll<Result<S::Response, S::Error>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<S::Response, S::Error>> {
         let mut this = self.project();
         let operation = this.operation;
         loop {
-            if let Some(result) = answer.take() {
+            if let Poll::Ready(result) = std::mem::replace(&mut answer, Poll::Pending) {
                 // Whatever the attempt and its answer hold is free before the pause begins.
                 this.phase.set(Phase::Done);
                 match operation.judge(result) {
@@ -177,7 +148,7 @@ where
             match this.phase.as_mut().project() {
                 PhaseProj::Calling { attempt } => {
                     let polled = on_unwind(|| attempt.poll(cx), || operation.account.close());
-                    answer = Some(ready!(polled));
+                    answer = Poll::Ready(ready!(polled));
                 }
                 PhaseProj::Pausing { timer } => {
                     ready!(time::poll_timer(timer, cx));
@@ -215,9 +186,23 @@ where
     O: Observer,
     Req: Replay + CarryContext,
 {
+    /// Whether the first attempt has succeeded, and so all is done.
     #[inline]
-    fn is_first_success(&self, result: &Result<S::Response, S::Error>) -> bool {
-        self.retries.is_none() && self.verdict(result) == Verdict::Success
+    fn is_first_success(&mut self, result: &Result<S::Response, S::Error>) -> bool {
+        let is_success = self.retries.is_none() && self.verdict(result) == Verdict::Success;
+        if is_success {
+            self.account.deposit();
+        }
+        is_success
+    }
+
+    /// Always.
+    #[inline]
+    fn is_pending(&mut self) -> bool {
+        if !self.has_been_pending {
+            self.wait_begins();
+        }
+        true
     }
 
     /// A refusal from further in speaks for itself; the classifier is not asked.
@@ -233,7 +218,7 @@ where
     #[cold]
     fn wait_begins(&mut self) {
         self.has_been_pending = true;
-        if let Again::With { request, .. } = &mut self.again {
+        if let Some((_, request)) = &mut self.again {
             settle(request);
         }
     }
@@ -288,15 +273,12 @@ where
             },
         };
         match &self.again {
-            Again::With { request, .. } => {
+            Some((_, request)) => {
                 failed.safety = request.safety();
                 failed.is_replayable = request.is_complete();
                 failed.deadline = request.context().and_then(resilience_core::Context::deadline);
             }
-            Again::Not { safety, .. } => {
-                failed.safety = *safety;
-                failed.is_replayable = false;
-            }
+            None => failed.is_replayable = false,
         }
         failed
     }
@@ -319,22 +301,15 @@ where
     }
 
     fn tell_gave_up(&self, gave_up: GaveUp) {
-        if let Some(trail) = self.trail() {
+        if let Some(trail) = &self.trail {
             trail.set_gave_up(gave_up);
         }
         self.account.tell(&Event::RetryGaveUp(gave_up));
     }
 
-    fn trail(&self) -> Option<&Trail> {
-        match &self.again {
-            Again::With { request, .. } => request.context().and_then(resilience_core::Context::trail),
-            Again::Not { trail, .. } => trail.as_ref(),
-        }
-    }
-
     /// Makes the next attempt once the inner service is ready for it.
     fn poll_again(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Future, S::Error>> {
-        let Again::With { service, request } = &mut self.again else {
+        let Some((service, request)) = &mut self.again else {
             unreachable!("there is no other attempt without a request for it");
         };
         ready!(service.poll_ready(cx))?;
@@ -349,18 +324,16 @@ where
         if let Some(context) = request.context_mut() {
             context.set_attempt(attempt);
         }
-        if let Some(trail) = request.context().and_then(resilience_core::Context::trail) {
+        if let Some(trail) = &self.trail {
             trail.set_attempt(attempt);
         }
         let copy = if self.policy.is_last(attempt) { None } else { request.try_clone() };
         if let Some(copy) = copy {
             return Poll::Ready(Ok(service.call(copy)));
         }
-        let trail = request.context().and_then(resilience_core::Context::trail).cloned();
-        let last = Again::Not { safety: request.safety(), trail };
-        match std::mem::replace(&mut self.again, last) {
-            Again::With { mut service, request } => Poll::Ready(Ok(service.call(request))),
-            Again::Not { .. } => unreachable!("it was there above"),
+        match self.again.take() {
+            Some((mut service, request)) => Poll::Ready(Ok(service.call(request))),
+            None => unreachable!("it was there above"),
         }
     }
 }

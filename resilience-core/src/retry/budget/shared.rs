@@ -45,6 +45,12 @@ impl Shared {
 
     #[inline]
     pub(super) fn open(&self, now: impl FnOnce() -> Instant) -> Tab {
+        if matches!(self.rules, Rules::Tokens(_)) { Tab::new(false) } else { self.open_counted(now) }
+    }
+
+    /// Where every operation is counted.
+    #[inline(never)]
+    fn open_counted(&self, now: impl FnOnce() -> Instant) -> Tab {
         match &self.rules {
             Rules::Tokens(_) => Tab::new(false),
             Rules::Ratio { rules, origin } => {
@@ -69,7 +75,7 @@ impl Shared {
             Rules::Tokens(rules) => {
                 let granted = self.update(|word| rules.withdraw(word, kind));
                 if granted {
-                    tab.charge = rules.charge(kind);
+                    tab.set_charge(rules.charge(kind));
                 }
                 granted
             }
@@ -77,15 +83,15 @@ impl Shared {
                 let number = slice_at(rules, origin, now());
                 self.update(|word| rules.withdraw(word, number))
             }
-            Rules::InFlight(_) if !tab.active => false,
+            Rules::InFlight(_) if !tab.is_open() => false,
             Rules::InFlight(rules) => {
-                let retrying = tab.retrying;
+                let was_retrying = tab.is_retrying();
                 self.update(|word| {
-                    let (next, granted) = rules.withdraw(word, retrying);
-                    tab.retrying = granted;
+                    let (next, granted) = rules.withdraw(word, was_retrying);
+                    tab.set_retrying(granted);
                     Some(next)
                 });
-                tab.retrying
+                tab.is_retrying()
             }
         }
     }
@@ -93,15 +99,15 @@ impl Shared {
     #[inline]
     pub(super) fn deposit(&self, tab: &mut Tab) {
         if let Rules::Tokens(rules) = &self.rules {
-            let amount = rules.reward(std::mem::take(&mut tab.charge));
+            let amount = rules.reward(tab.take_charge());
             self.update(|word| rules.deposit(word, amount));
         }
     }
 
     pub(super) fn close(&self, tab: &mut Tab) {
-        if std::mem::take(&mut tab.active) {
-            let retrying = std::mem::take(&mut tab.retrying);
-            self.update(|word| in_flight::close(word, retrying));
+        let tab = tab.take();
+        if tab.is_open() {
+            self.update(|word| in_flight::close(word, tab.is_retrying()));
         }
     }
 
