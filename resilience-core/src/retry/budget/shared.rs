@@ -149,9 +149,8 @@ impl Shared {
     pub(super) fn worth(&self, now: Instant) -> Worth {
         let word = self.load();
         let (is_fresh, protects) = match &self.rules {
-            Rules::Tokens(rules) => {
-                (word == rules.fresh(), rules.can_pay(rules.fresh()) && !rules.can_pay(word))
-            }
+            // One that can never pay stays as it was.
+            Rules::Tokens(rules) => (word == rules.fresh(), !rules.can_pay(word)),
             Rules::Ratio { rules, origin } => {
                 let number = slice_seen(rules, origin, now);
                 let can_pay = |word| rules.withdraw(word, number).is_some();

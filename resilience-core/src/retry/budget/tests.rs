@@ -3,6 +3,7 @@
 #![cfg(not(loom))]
 
 use std::{
+    sync::Barrier,
     thread,
     time::{Duration, Instant},
 };
@@ -168,7 +169,7 @@ fn trap_11_a_success_does_not_pay_for_a_whole_retry() {
     let empty = |budget: RetryBudget| {
         let lab = Lab::new(budget);
         lab.fail(2000);
-        while lab.retries(Throttled) || lab.retries(Timeout) {}
+        let _ = (lab.grants(Timeout), lab.grants(Throttled));
         lab
     };
     for kind in KINDS {
@@ -476,8 +477,13 @@ fn a_ratio_is_worth_something_until_it_has_forgotten() {
     assert_eq!(lab.worth(), Worth::History);
     assert_eq!(lab.grants(Transient), 1 + 1, "the reserve, and two requests with the one that asks");
     assert_eq!(lab.worth(), Worth::Protection);
-    lab.now += SECOND;
+    lab.now += SECOND / 2;
+    assert_eq!(lab.worth(), Worth::Protection, "the slice before counts as well");
+    lab.now += SECOND / 2;
     assert_eq!(lab.worth(), Worth::Nothing);
+    lab.request(1);
+    lab.now += SECOND / 2;
+    assert_eq!(lab.worth(), Worth::History);
 }
 
 #[test]
@@ -498,8 +504,10 @@ fn retries_in_flight_protect_where_they_leave_no_room() {
 
 /// How many of `threads` times `each` attempts get a retry, all at once.
 fn race(budget: &RetryBudget, threads: usize, each: usize, now: Instant) -> usize {
+    let start = Barrier::new(threads);
     thread::scope(|scope| {
         let ask = || {
+            start.wait();
             let mut tab = Tab::new(false);
             (0..each).filter(|_| budget.withdraw(&mut tab, Transient, || now)).count()
         };
@@ -510,15 +518,18 @@ fn race(budget: &RetryBudget, threads: usize, each: usize, now: Instant) -> usiz
 
 #[test]
 fn trap_14_threads_never_overdraw() {
-    let settings = RetryBudget::success_paid().capacity(90_000);
-    for (budget, grants) in [
-        (RetryBudget::from(settings), 30_000),
-        (RetryBudget::quota(), 35),
-        (RetryBudget::ratio(0.333).reserve_per_second(100).ttl(60 * SECOND).into(), 6000),
-    ] {
-        let lab = Lab::new(budget);
-        assert_eq!(race(&lab.budget, 8, 10_000, lab.now), grants, "{:?}", lab.budget);
-        assert!(lab.tokens() < 14.0);
+    let ratio = RetryBudget::ratio(0.333).reserve_per_second(100).ttl(60 * SECOND);
+    // Threads do not always meet where it matters, so more than once.
+    for _ in 0..10 {
+        for (budget, grants) in [
+            (RetryBudget::success_paid().capacity(1_000_000).cost(Transient, 25).into(), 40_000),
+            (RetryBudget::quota(), 35),
+            (ratio.clone().into(), 6000),
+        ] {
+            let lab = Lab::new(budget);
+            assert_eq!(race(&lab.budget, 8, 10_000, lab.now), grants, "{:?}", lab.budget);
+            assert!(lab.tokens() < 14.0);
+        }
     }
 }
 

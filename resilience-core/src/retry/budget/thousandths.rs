@@ -31,8 +31,8 @@ mod tests {
 
     #[test]
     fn every_thousandth_is_exact() {
-        for n in 0..=1000_u32 {
-            assert_eq!(thousandths("ratio", f64::from(n) / 1000.0, 0.0..=1.0), n);
+        for n in 0..=1_000_000_u32 {
+            assert_eq!(thousandths("ratio", f64::from(n) / 1000.0, 0.0..=1000.0), n);
         }
     }
 
