@@ -54,16 +54,46 @@ pin_project! {
     }
 }
 
+/// What is needed for another attempt.
+pub(super) enum Again<S, Req> {
+    With(S, Req),
+    /// There can be no other: the request cannot be copied, or this is the last attempt.
+    Not(Option<Trail>),
+}
+
+impl<S: Clone, Req: Replay + CarryContext> Again<S, Req> {
+    #[inline]
+    pub(super) fn prepare(policy: &RetryPolicy, service: &S, request: &Req) -> Self {
+        if let Some(trail) = trail(request) {
+            trail.set_attempt(1);
+        }
+        match if policy.retries() { request.try_clone() } else { None } {
+            Some(copy) => Self::With(service.clone(), copy),
+            None => Self::Not(trail(request).cloned()),
+        }
+    }
+
+    fn trail(&self) -> Option<&Trail> {
+        match self {
+            Self::With(_, request) => trail(request),
+            Self::Not(trail) => trail.as_ref(),
+        }
+    }
+}
+
+#[inline]
+fn trail<Req: CarryContext>(request: &Req) -> Option<&Trail> {
+    request.context().and_then(resilience_core::Context::trail)
+}
+
 /// The operation as a whole.
 struct Operation<S, Req, C, B: Budgets<Req>, O> {
-    /// What is needed for another attempt; nothing if there can be none.
-    again: Option<(S, Req)>,
+    again: Again<S, Req>,
     policy: RetryPolicy,
     classify: C,
     /// Nothing before the first attempt has failed.
     retries: Option<Retries>,
     has_been_pending: bool,
-    trail: Option<Trail>,
     account: Account<B, O, Req>,
 }
 
@@ -75,23 +105,22 @@ where
     #[inline]
     pub(super) const fn new(
         attempt: S::Future,
-        again: Option<(S, Req)>,
+        again: Again<S, Req>,
         policy: RetryPolicy,
         classify: C,
-        trail: Option<Trail>,
         account: Account<B, O, Req>,
     ) -> Self {
         let (retries, has_been_pending) = (None, false);
         Self {
             phase: Phase::Calling { attempt },
-            operation: Operation { again, policy, classify, retries, has_been_pending, trail, account },
+            operation: Operation { again, policy, classify, retries, has_been_pending, account },
         }
     }
 }
 
 impl<S, Req, C, B, O> Future for ResponseFuture<S, Req, C, B, O>
 where
-    S: Service<Req>,
+    S: Service<Req> + Clone,
     S::Error: Refusal,
     C: Classify<S::Response, S::Error>,
     B: Budgets<Req>,
@@ -119,7 +148,7 @@ where
 
 impl<S, Req, C, B, O> ResponseFuture<S, Req, C, B, O>
 where
-    S: Service<Req>,
+    S: Service<Req> + Clone,
     S::Error: Refusal,
     C: Classify<S::Response, S::Error>,
     B: Budgets<Req>,
@@ -179,7 +208,7 @@ enum Next<T> {
 
 impl<S, Req, C, B, O> Operation<S, Req, C, B, O>
 where
-    S: Service<Req>,
+    S: Service<Req> + Clone,
     S::Error: Refusal,
     C: Classify<S::Response, S::Error>,
     B: Budgets<Req>,
@@ -218,7 +247,7 @@ where
     #[cold]
     fn wait_begins(&mut self) {
         self.has_been_pending = true;
-        if let Some((_, request)) = &mut self.again {
+        if let Again::With(_, request) = &mut self.again {
             settle(request);
         }
     }
@@ -273,12 +302,12 @@ where
             },
         };
         match &self.again {
-            Some((_, request)) => {
+            Again::With(_, request) => {
                 failed.safety = request.safety();
                 failed.is_replayable = request.is_complete();
                 failed.deadline = request.context().and_then(resilience_core::Context::deadline);
             }
-            None => failed.is_replayable = false,
+            Again::Not(_) => failed.is_replayable = false,
         }
         failed
     }
@@ -301,7 +330,7 @@ where
     }
 
     fn tell_gave_up(&self, gave_up: GaveUp) {
-        if let Some(trail) = &self.trail {
+        if let Some(trail) = self.again.trail() {
             trail.set_gave_up(gave_up);
         }
         self.account.tell(&Event::RetryGaveUp(gave_up));
@@ -309,7 +338,7 @@ where
 
     /// Makes the next attempt once the inner service is ready for it.
     fn poll_again(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Future, S::Error>> {
-        let Some((service, request)) = &mut self.again else {
+        let Again::With(service, request) = &mut self.again else {
             unreachable!("there is no other attempt without a request for it");
         };
         ready!(service.poll_ready(cx))?;
@@ -324,16 +353,17 @@ where
         if let Some(context) = request.context_mut() {
             context.set_attempt(attempt);
         }
-        if let Some(trail) = &self.trail {
+        if let Some(trail) = trail(request) {
             trail.set_attempt(attempt);
         }
         let copy = if self.policy.is_last(attempt) { None } else { request.try_clone() };
         if let Some(copy) = copy {
             return Poll::Ready(Ok(service.call(copy)));
         }
-        match self.again.take() {
-            Some((mut service, request)) => Poll::Ready(Ok(service.call(request))),
-            None => unreachable!("it was there above"),
+        let last = Again::Not(trail(request).cloned());
+        match std::mem::replace(&mut self.again, last) {
+            Again::With(mut service, request) => Poll::Ready(Ok(service.call(request))),
+            Again::Not(_) => unreachable!("it was there above"),
         }
     }
 }

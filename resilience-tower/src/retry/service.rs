@@ -9,7 +9,7 @@ use tower_service::Service;
 use super::{
     Budgets, Replay,
     account::{Account, Backing},
-    future::ResponseFuture,
+    future::{Again, ResponseFuture},
 };
 
 /// The service of [`RetryLayer`](super::RetryLayer).
@@ -60,15 +60,10 @@ where
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let held = self.backing.budgets.hold(&request);
-        let trail = request.context().and_then(resilience_core::Context::trail).cloned();
-        if let Some(trail) = &trail {
-            trail.set_attempt(1);
-        }
-        let copy = if self.policy.retries() { request.try_clone() } else { None };
-        let again = copy.map(|copy| (self.inner.clone(), copy));
+        let again = Again::prepare(&self.policy, &self.inner, &request);
         let attempt = self.inner.call(request);
         // Only now: a panic in `call` has nothing to undo.
         let account = Account::open(&self.backing, held);
-        ResponseFuture::new(attempt, again, self.policy, self.classify.clone(), trail, account)
+        ResponseFuture::new(attempt, again, self.policy, self.classify.clone(), account)
     }
 }
