@@ -39,6 +39,7 @@ mod tests;
 pub use delays::Delays;
 pub use jitter::Jitter;
 pub use settings::Backoff;
+pub(crate) use settings::as_nanos;
 
 use shape::{Growth, Shape};
 

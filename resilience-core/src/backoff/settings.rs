@@ -186,6 +186,7 @@ impl Backoff {
     }
 }
 
-const fn as_nanos(duration: Duration) -> u64 {
+/// Saturates after 584 years.
+pub(crate) const fn as_nanos(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
 }

@@ -208,10 +208,10 @@ impl RetryPolicy {
         rng: &mut Rng,
     ) -> Option<Duration> {
         let computed = match kind {
-            FailureKind::Throttled => self.throttled_backoff().next_delay(&mut retries.delays, rng),
+            FailureKind::Throttled => self.throttled().next_delay(&mut retries.delays, rng),
             _ => self.backoff.next_delay(&mut retries.delays, rng),
         };
-        let bearable = |wait: Duration| wait <= computed.saturating_add(self.hint_slack);
+        let bearable = |wait: Duration| wait <= self.bearable(computed);
         let is_overload = matches!(kind, FailureKind::Throttled | FailureKind::PeerOverloaded);
         match hint {
             None if is_overload && std::mem::replace(&mut retries.unhinted, true) => None,
@@ -224,9 +224,5 @@ impl RetryPolicy {
                 bearable(wait).then_some(wait)
             }
         }
-    }
-
-    fn throttled_backoff(&self) -> crate::Backoff {
-        self.backoff.base(self.backoff.base_delay().max(self.throttled_base))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Backoff, FailureKind};
+use crate::{Backoff, FailureKind, backoff::as_nanos};
 
 /// What is retried, how often, and after how long.
 ///
@@ -20,8 +20,9 @@ use crate::{Backoff, FailureKind};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetryPolicy {
     pub(super) backoff: Backoff,
-    pub(super) throttled_base: Duration,
-    pub(super) hint_slack: Duration,
+    /// In nanoseconds, like the slack: the policy is copied for each call.
+    throttled_base: u64,
+    hint_slack: u64,
     pub(super) max_attempts: u32,
     pub(super) retryable: Kinds,
     pub(super) retries_refusals: bool,
@@ -68,8 +69,8 @@ impl RetryPolicy {
     pub fn new() -> Self {
         Self {
             backoff: Backoff::default(),
-            throttled_base: Duration::from_secs(1),
-            hint_slack: Duration::from_secs(5),
+            throttled_base: 1_000_000_000,
+            hint_slack: 5_000_000_000,
             max_attempts: 3,
             retryable: Kinds::of(&[
                 FailureKind::Transient,
@@ -112,7 +113,7 @@ impl RetryPolicy {
     /// 1 s by default, as in the AWS SDKs.
     #[must_use]
     pub const fn throttled_base(mut self, base: Duration) -> Self {
-        self.throttled_base = base;
+        self.throttled_base = as_nanos(base);
         self
     }
 
@@ -120,7 +121,7 @@ impl RetryPolicy {
     /// answer, which holds the hint, rather than keep its caller. 5 s by default, as in the AWS SDKs.
     #[must_use]
     pub const fn hint_slack(mut self, slack: Duration) -> Self {
-        self.hint_slack = slack;
+        self.hint_slack = as_nanos(slack);
         self
     }
 
@@ -161,6 +162,17 @@ impl RetryPolicy {
     pub const fn assume_idempotent(mut self, assume: bool) -> Self {
         self.all_idempotent = assume;
         self
+    }
+
+    /// The base after a throttled attempt.
+    pub(super) fn throttled(&self) -> Backoff {
+        let base = Duration::from_nanos(self.throttled_base);
+        self.backoff.base(base.max(self.backoff.base_delay()))
+    }
+
+    /// The longest wait that a hint may ask for where `computed` was drawn.
+    pub(super) const fn bearable(&self, computed: Duration) -> Duration {
+        computed.saturating_add(Duration::from_nanos(self.hint_slack))
     }
 
     /// Whether there are retries at all.

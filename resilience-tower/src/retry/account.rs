@@ -81,8 +81,8 @@ impl<B: Budgets<Req>, O, Req> Account<B, O, Req> {
     pub(super) fn deposit(&mut self) {
         if let Some(budget) = budget(&self.backing, &self.held) {
             budget.deposit(&mut self.tab);
+            self.close();
         }
-        self.close();
     }
 
     /// An attempt has failed in a way that is worth a retry: asks for one.
@@ -140,7 +140,9 @@ fn budget<'a, B: Budgets<Req>, O, Req>(
 impl<B: Budgets<Req>, O, Req> Drop for Account<B, O, Req> {
     #[inline]
     fn drop(&mut self) {
-        self.close();
+        if self.backing.is_some() {
+            self.close();
+        }
     }
 }
 

@@ -29,6 +29,7 @@ pin_project! {
     /// # Panics
     ///
     /// When it pauses outside of a Tokio runtime with a time driver, and when it is polled again after it was ready.
+    #[project = Operation]
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, Req, C, B, O>
     where
@@ -37,7 +38,13 @@ pin_project! {
     {
         #[pin]
         phase: Phase<S::Future>,
-        operation: Operation<S, Req, C, B, O>,
+        again: Again<S, Req>,
+        policy: RetryPolicy,
+        classify: C,
+        // Nothing before the first attempt has failed.
+        retries: Option<Retries>,
+        has_been_pending: bool,
+        account: Account<B, O, Req>,
     }
 }
 
@@ -86,17 +93,6 @@ fn trail<Req: CarryContext>(request: &Req) -> Option<&Trail> {
     request.context().and_then(resilience_core::Context::trail)
 }
 
-/// The operation as a whole.
-struct Operation<S, Req, C, B: Budgets<Req>, O> {
-    again: Again<S, Req>,
-    policy: RetryPolicy,
-    classify: C,
-    /// Nothing before the first attempt has failed.
-    retries: Option<Retries>,
-    has_been_pending: bool,
-    account: Account<B, O, Req>,
-}
-
 impl<S, Req, C, B, O> ResponseFuture<S, Req, C, B, O>
 where
     S: Service<Req>,
@@ -110,11 +106,8 @@ where
         classify: C,
         account: Account<B, O, Req>,
     ) -> Self {
-        let (retries, has_been_pending) = (None, false);
-        Self {
-            phase: Phase::Calling { attempt },
-            operation: Operation { again, policy, classify, retries, has_been_pending, account },
-        }
+        let phase = Phase::Calling { attempt };
+        Self { phase, again, policy, classify, retries: None, has_been_pending: false, account }
     }
 }
 
@@ -131,11 +124,10 @@ where
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.as_mut().project();
-        let PhaseProj::Calling { attempt } = this.phase.project() else {
+        let mut operation = self.as_mut().project();
+        let PhaseProj::Calling { attempt } = operation.phase.as_mut().project() else {
             return self.poll_further(Poll::Pending, cx);
         };
-        let operation = this.operation;
         let polled = on_unwind(|| attempt.poll(cx), || operation.account.close());
         let is_all = match &polled {
             Poll::Ready(result) => operation.is_first_success(result),
@@ -162,33 +154,32 @@ where
         mut answer: Poll<Result<S::Response, S::Error>>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<S::Response, S::Error>> {
-        let mut this = self.project();
-        let operation = this.operation;
+        let mut operation = self.project();
         loop {
             if let Poll::Ready(result) = std::mem::replace(&mut answer, Poll::Pending) {
                 // Whatever the attempt and its answer hold is free before the pause begins.
-                this.phase.set(Phase::Done);
+                operation.phase.set(Phase::Done);
                 match operation.judge(result) {
                     Next::Return(result) => return Poll::Ready(result),
-                    Next::AtOnce => this.phase.set(Phase::Readying),
-                    Next::At(at) => this.phase.set(Phase::Pausing { timer: time::sleep_until(at) }),
+                    Next::AtOnce => operation.phase.set(Phase::Readying),
+                    Next::At(at) => operation.phase.set(Phase::Pausing { timer: time::sleep_until(at) }),
                 }
             }
-            match this.phase.as_mut().project() {
+            match operation.phase.as_mut().project() {
                 PhaseProj::Calling { attempt } => {
                     let polled = on_unwind(|| attempt.poll(cx), || operation.account.close());
                     answer = Poll::Ready(ready!(polled));
                 }
                 PhaseProj::Pausing { timer } => {
                     ready!(time::poll_timer(timer, cx));
-                    this.phase.set(Phase::Readying);
+                    operation.phase.set(Phase::Readying);
                 }
                 PhaseProj::Readying => {
                     let attempt = ready!(operation.poll_again(cx));
                     match attempt {
-                        Ok(attempt) => this.phase.set(Phase::Calling { attempt }),
+                        Ok(attempt) => operation.phase.set(Phase::Calling { attempt }),
                         Err(error) => {
-                            this.phase.set(Phase::Done);
+                            operation.phase.set(Phase::Done);
                             return Poll::Ready(Err(error));
                         }
                     }
@@ -206,7 +197,7 @@ enum Next<T> {
     At(Instant),
 }
 
-impl<S, Req, C, B, O> Operation<S, Req, C, B, O>
+impl<S, Req, C, B, O> Operation<'_, S, Req, C, B, O>
 where
     S: Service<Req> + Clone,
     S::Error: Refusal,
@@ -228,7 +219,7 @@ where
     /// Always.
     #[inline]
     fn is_pending(&mut self) -> bool {
-        if !self.has_been_pending {
+        if !*self.has_been_pending {
             self.wait_begins();
         }
         true
@@ -246,8 +237,8 @@ where
     /// An attempt limit from further out counts from here, also for attempts to come.
     #[cold]
     fn wait_begins(&mut self) {
-        self.has_been_pending = true;
-        if let Again::With(_, request) = &mut self.again {
+        *self.has_been_pending = true;
+        if let Again::With(_, request) = self.again {
             settle(request);
         }
     }
@@ -266,12 +257,12 @@ where
         let failed = self.failed(verdict, &result);
         let (now, mut rng) = (time::now(), self.account.rng());
         let mut was_asked = false;
-        let account = &mut self.account;
+        let account = &mut *self.account;
         let decision = self.policy.decide(&mut retries, &failed, now, &mut rng, |kind| {
             was_asked = true;
             account.withdraw(kind, now)
         });
-        self.retries = Some(retries);
+        *self.retries = Some(retries);
         match decision {
             Decision::Again { after, kind } => {
                 self.wait_begins();
@@ -301,7 +292,7 @@ where
                 ..Failed::new(verdict)
             },
         };
-        match &self.again {
+        match &*self.again {
             Again::With(_, request) => {
                 failed.safety = request.safety();
                 failed.is_replayable = request.is_complete();
@@ -338,7 +329,7 @@ where
 
     /// Makes the next attempt once the inner service is ready for it.
     fn poll_again(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Future, S::Error>> {
-        let Again::With(service, request) = &mut self.again else {
+        let Again::With(service, request) = &mut *self.again else {
             unreachable!("there is no other attempt without a request for it");
         };
         ready!(service.poll_ready(cx))?;
@@ -361,7 +352,7 @@ where
             return Poll::Ready(Ok(service.call(copy)));
         }
         let last = Again::Not(trail(request).cloned());
-        match std::mem::replace(&mut self.again, last) {
+        match std::mem::replace(self.again, last) {
             Again::With(mut service, request) => Poll::Ready(Ok(service.call(request))),
             Again::Not(_) => unreachable!("it was there above"),
         }
@@ -397,7 +388,7 @@ where
             Phase::Readying => "Readying",
             Phase::Done => "Done",
         };
-        let attempt = self.operation.retries.unwrap_or_default().attempts();
+        let attempt = self.retries.unwrap_or_default().attempts();
         f.debug_struct("retry::ResponseFuture")
             .field("phase", &phase)
             .field("attempt", &attempt)
