@@ -1,0 +1,9 @@
+//! Bodies that stream and can be sent again, up to a cap.
+
+mod body;
+mod error;
+mod layer;
+mod service;
+mod state;
+
+pub use self::{body::ReplayBody, error::ReplayError, layer::ReplayBodyLayer, service::WithReplayBody};
