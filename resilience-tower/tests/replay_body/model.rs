@@ -289,17 +289,16 @@ proptest! {
 
     /// However the attempts before it ended, one that goes through sends just what the body has.
     #[test]
-    fn every_attempt_that_completes_sends_all(case in cases(), abandoned_after in prop::collection::vec((0..12_usize, any::<bool>()), 0..5)) {
-        let (mut bytes, mut has_trailers, mut fails) = (Vec::new(), false, false);
+    fn every_attempt_that_completes_sends_all(mut case in cases(), abandoned_after in prop::collection::vec((0..12_usize, any::<bool>()), 0..5)) {
+        case.steps.retain(|step| !matches!(step, Step::Fail));
+        let (mut bytes, mut has_trailers) = (Vec::new(), false);
         for step in &case.steps {
             match step {
                 Step::Data(data) => bytes.extend_from_slice(data),
                 Step::Trailers(_) => has_trailers = true,
-                Step::Fail => fails = true,
-                Step::Pending | Step::Panic => {}
+                Step::Pending | Step::Fail | Step::Panic => {}
             }
         }
-        prop_assume!(!fails);
         let script = Script::new(case.steps.clone()).saying(case.says, case.says_when_it_ends);
         let mut next_attempt = ReplayBody::new(script, usize::MAX);
         let mut still_there = Vec::new();

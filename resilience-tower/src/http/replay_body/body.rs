@@ -197,7 +197,7 @@ where
         Poll::Ready(Some(Ok(frame))) => frame.map_data(|mut data| data.copy_to_bytes(data.remaining())),
         Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(ReplayError::Body(error.into())))),
         Poll::Ready(None) => {
-            let ended = loan.close(|state, after| state.ended(turn, after));
+            let ended = loan.close(|state, after| state.put_back(turn, None, after));
             return Poll::Ready(ended.err().map(Err));
         }
         Poll::Pending => {

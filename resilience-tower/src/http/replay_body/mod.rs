@@ -1,6 +1,7 @@
 //! Bodies that stream and can be sent again, up to a cap.
 
 mod body;
+mod buffer;
 mod error;
 mod layer;
 mod service;

@@ -5,13 +5,15 @@
 //! the handle of an attempt that is over and poll it for the first time when a later one has begun. So a handle has a rank, which
 //! grows when it is announced, and does not supersede one of a higher rank.
 
-use std::{collections::VecDeque, mem, task::Waker};
+use std::{mem, task::Waker};
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
-use super::ReplayError;
+use super::{
+    ReplayError,
+    buffer::{Buffer, Gone},
+};
 
 /// When a handle was first polled: 1 for the first of them, 0 for one that is still fresh.
 pub(super) type Turn = u64;
@@ -23,16 +25,7 @@ pub(super) type Rank = u64;
 
 pub(super) struct State<B> {
     source: Source<B>,
-    /// While `complete`, all that was received; then only what the current handle has not been given yet.
-    kept: VecDeque<Kept>,
-    complete: bool,
-    /// How much more may be kept, in bytes.
-    room: usize,
-    /// How many of `kept` the current handle has been given: none unless `complete` and somebody is fresh.
-    given: usize,
-    /// The data that the current handle has been given, and that was received in all, in bytes.
-    sent: u64,
-    received: u64,
+    buffer: Buffer,
     fresh: usize,
     current: Turn,
     current_rank: Rank,
@@ -68,20 +61,14 @@ pub(super) enum Step<B> {
 pub(super) struct After<B> {
     pub(super) wake: Option<Waker>,
     waker: Option<Waker>,
-    kept: VecDeque<Kept>,
+    gone: Gone,
     source: Source<B>,
 }
 
 impl<B> Default for After<B> {
     fn default() -> Self {
-        Self { wake: None, waker: None, kept: VecDeque::new(), source: Source::Lost }
+        Self { wake: None, waker: None, gone: Gone::new(), source: Source::Lost }
     }
-}
-
-#[derive(Clone)]
-enum Kept {
-    Data(Bytes),
-    Trailers(Box<HeaderMap>),
 }
 
 impl<B> State<B> {
@@ -89,12 +76,7 @@ impl<B> State<B> {
     pub(super) fn new(body: Option<B>, total: SizeHint, cap: usize) -> Self {
         Self {
             source: body.map_or(Source::Ended, Source::Here),
-            kept: VecDeque::new(),
-            complete: true,
-            room: cap,
-            given: 0,
-            sent: 0,
-            received: 0,
+            buffer: Buffer::new(cap),
             fresh: 1,
             current: FRESH,
             current_rank: 0,
@@ -110,7 +92,7 @@ impl<B> State<B> {
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        self.complete
+        self.buffer.is_complete()
     }
 
     /// The rank of a handle that is about to be sent.
@@ -131,7 +113,7 @@ impl<B> State<B> {
             if rank < self.current_rank {
                 return Step::Fail(ReplayError::Superseded);
             }
-            if !self.complete {
+            if !self.is_complete() {
                 return Step::Fail(ReplayError::Incomplete);
             }
             *turn = self.take_over(rank, after);
@@ -139,20 +121,23 @@ impl<B> State<B> {
         if *turn != self.current {
             return Step::Fail(ReplayError::Superseded);
         }
-        if let Some(kept) = self.replay() {
+        if let Some(kept) = self.buffer.next(self.fresh > 0) {
             return Step::Yield(kept.into());
         }
         match mem::replace(&mut self.source, Source::Lent) {
-            Source::Here(body) => return Step::Poll(body),
+            Source::Here(body) => Step::Poll(body),
             Source::Lent => {
                 self.wait(waker, after);
-                return Step::Wait;
+                Step::Wait
             }
-            over => self.source = over,
-        }
-        match self.source {
-            Source::Ended => Step::End,
-            _ => Step::Fail(ReplayError::Incomplete),
+            Source::Ended => {
+                self.source = Source::Ended;
+                Step::End
+            }
+            Source::Lost => {
+                self.source = Source::Lost;
+                Step::Fail(ReplayError::Incomplete)
+            }
         }
     }
 
@@ -163,23 +148,8 @@ impl<B> State<B> {
         self.current_rank = rank;
         self.current_lives = true;
         self.fresh -= 1;
-        (self.given, self.sent) = (0, 0);
+        self.buffer.rewind();
         self.current
-    }
-
-    /// The next of what was kept. If nobody can ask for it again, it is kept no longer.
-    fn replay(&mut self) -> Option<Kept> {
-        let kept = if self.complete && self.fresh > 0 {
-            let kept = self.kept.get(self.given)?.clone();
-            self.given += 1;
-            kept
-        } else {
-            let kept = self.kept.pop_front()?;
-            self.complete = false;
-            kept
-        };
-        self.sent += kept.data_len();
-        Some(kept)
     }
 
     fn wait(&mut self, waker: &mut Option<Waker>, after: &mut After<B>) {
@@ -194,7 +164,7 @@ impl<B> State<B> {
         waker: &mut Option<Waker>,
         after: &mut After<B>,
     ) -> Result<(), ReplayError> {
-        self.put_back(turn, Source::Here(body), after)?;
+        self.put_back(turn, Some(body), after)?;
         self.wait(waker, after);
         Ok(())
     }
@@ -207,67 +177,39 @@ impl<B> State<B> {
         body: Option<B>,
         after: &mut After<B>,
     ) -> Result<(), ReplayError> {
-        let still = self.put_back(turn, body.map_or(Source::Ended, Source::Here), after);
-        if let Some(kept) = Kept::copy_of(frame) {
-            self.keep(kept, still.is_ok(), after);
-        }
+        let still = self.put_back(turn, body, after);
+        // One that was superseded while it polled does not get the frame: the current handle does.
+        self.buffer.keep(frame, still.is_ok(), self.fresh > 0, &mut after.gone);
         if self.is_abandoned() {
-            after.kept.append(&mut self.kept);
+            self.buffer.clear(&mut after.gone);
         }
         still
     }
 
-    /// Keeps a frame for those who may ask for it again, and for the current handle if another one has received it.
-    fn keep(&mut self, kept: Kept, is_given: bool, after: &mut After<B>) {
-        let (data, size) = (kept.data_len(), kept.size());
-        if self.complete && (self.fresh == 0 || size > self.room) {
-            self.forget(after);
-        }
-        self.room = self.room.saturating_sub(size);
-        self.received += data;
-        if is_given {
-            self.sent += data;
-            self.given += usize::from(self.complete);
-        }
-        if self.complete || !is_given {
-            self.kept.push_back(kept);
-        }
-    }
-
-    /// The body has ended.
-    pub(super) fn ended(&mut self, turn: Turn, after: &mut After<B>) -> Result<(), ReplayError> {
-        self.put_back(turn, Source::Ended, after)
-    }
-
     /// The body has failed, or panicked: nobody can send all of it.
     pub(super) fn lost(&mut self, turn: Turn, after: &mut After<B>) {
-        self.complete = false;
-        self.given = 0;
-        after.kept.append(&mut self.kept);
+        self.buffer.clear(&mut after.gone);
         // Whether that handle is still the current one or not, it fails.
-        let _ = self.put_back(turn, Source::Lost, after);
+        let _ = self.put_back(turn, None, after);
+        self.source = Source::Lost;
     }
 
-    fn put_back(&mut self, turn: Turn, source: Source<B>, after: &mut After<B>) -> Result<(), ReplayError> {
+    /// Takes the body back; there is none if it has ended. Whoever is current, and is another, has waited for it.
+    pub(super) fn put_back(
+        &mut self,
+        turn: Turn,
+        body: Option<B>,
+        after: &mut After<B>,
+    ) -> Result<(), ReplayError> {
+        self.source = body.map_or(Source::Ended, Source::Here);
         if self.is_abandoned() {
-            self.source = Source::Lost;
-            after.source = source;
-        } else {
-            self.source = source;
+            after.source = mem::replace(&mut self.source, Source::Lost);
         }
         if turn == self.current {
             return Ok(());
         }
         after.wake = self.waker.take();
         Err(ReplayError::Superseded)
-    }
-
-    /// Keeps nothing any longer but what the current handle is still to be given.
-    fn forget(&mut self, after: &mut After<B>) {
-        self.complete = false;
-        let rest = self.kept.split_off(self.given);
-        after.kept.append(&mut mem::replace(&mut self.kept, rest));
-        self.given = 0;
     }
 
     /// A handle is dropped. What nobody can send any more goes with it.
@@ -279,14 +221,12 @@ impl<B> State<B> {
             after.waker = self.waker.take();
         }
         if self.is_abandoned() {
-            self.complete = false;
-            self.given = 0;
-            after.kept.append(&mut self.kept);
+            self.buffer.clear(&mut after.gone);
             if !matches!(self.source, Source::Lent) {
                 after.source = mem::replace(&mut self.source, Source::Lost);
             }
-        } else if self.fresh == 0 && self.given > 0 {
-            self.forget(after);
+        } else if self.fresh == 0 {
+            self.buffer.forget_given(&mut after.gone);
         }
     }
 
@@ -299,13 +239,13 @@ impl<B> State<B> {
     }
 
     pub(super) fn is_end_stream(&self, turn: Turn, rank: Rank) -> bool {
-        self.read(turn, rank).is_some_and(|(given, _)| self.has_ended() && given == self.kept.len())
+        self.read(turn, rank).is_some_and(|(given, _)| self.has_ended() && given == self.buffer.len())
     }
 
     pub(super) fn size_hint(&self, turn: Turn, rank: Rank) -> SizeHint {
         let Some((_, sent)) = self.read(turn, rank) else { return SizeHint::default() };
         if self.has_ended() {
-            return SizeHint::with_exact(self.received - sent);
+            return SizeHint::with_exact(self.buffer.received() - sent);
         }
         let mut rest = SizeHint::new();
         rest.set_lower(self.total.lower().saturating_sub(sent));
@@ -318,44 +258,8 @@ impl<B> State<B> {
     /// How much a handle has been given, in frames that are kept and in bytes, unless it only fails.
     fn read(&self, turn: Turn, rank: Rank) -> Option<(usize, u64)> {
         match turn {
-            FRESH => (self.complete && rank >= self.current_rank).then_some((0, 0)),
-            turn => (turn == self.current).then_some((self.given, self.sent)),
-        }
-    }
-}
-
-impl Kept {
-    /// A copy of the frame, which shares its data. An empty one is not worth keeping.
-    fn copy_of(frame: &Frame<Bytes>) -> Option<Self> {
-        match frame.data_ref() {
-            Some(data) => (!data.is_empty()).then(|| Self::Data(data.clone())),
-            None => frame.trailers_ref().map(|trailers| Self::Trailers(Box::new(trailers.clone()))),
-        }
-    }
-
-    fn data_len(&self) -> u64 {
-        match self {
-            Self::Data(data) => data.len() as u64,
-            Self::Trailers(_) => 0,
-        }
-    }
-
-    /// What it takes of the cap: its data, or the names and values of the trailers.
-    fn size(&self) -> usize {
-        match self {
-            Self::Data(data) => data.len(),
-            Self::Trailers(trailers) => {
-                trailers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
-            }
-        }
-    }
-}
-
-impl From<Kept> for Frame<Bytes> {
-    fn from(kept: Kept) -> Self {
-        match kept {
-            Kept::Data(data) => Self::data(data),
-            Kept::Trailers(trailers) => Self::trailers(*trailers),
+            FRESH => (self.is_complete() && rank >= self.current_rank).then_some((0, 0)),
+            turn => (turn == self.current).then(|| self.buffer.read()),
         }
     }
 }
