@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::circuit_breaker::Transition;
+use crate::{FailureKind, circuit_breaker::Transition, retry::GaveUp};
 
 /// Something a policy did that is worth counting or logging.
 ///
@@ -31,6 +31,23 @@ pub enum Event {
     CircuitBreakerRejected {
         /// Time until the next probe, `None` while forced open.
         retry_after: Option<Duration>,
+    },
+    /// A failed attempt will be followed by another.
+    RetryScheduled {
+        /// The number of the attempt to come.
+        attempt: u32,
+        /// What failed.
+        kind: FailureKind,
+        /// The pause before it.
+        after: Duration,
+    },
+    /// A failed attempt will not be followed by another: a retryable one for want of something, or one that is not
+    /// retryable after others that were.
+    RetryGaveUp(GaveUp),
+    /// An operation has succeeded after at least one retry.
+    RetryRecovered {
+        /// The number of attempts it took.
+        attempts: u32,
     },
 }
 

@@ -15,11 +15,13 @@
 //! | read why a call was refused | [`Rejected`], [`Refusal`], [`Error`] |
 //! | carry a deadline with a request | [`Context`], [`CarryContext`], [`Call`], [`Deadline`] |
 //! | stop calling what is broken | [`circuit_breaker`] |
+//! | try again, how soon, and who pays for it | [`RetryPolicy`], [`Backoff`], [`RetryBudget`] |
 //! | keep one policy per host or tenant | [`keyed`] |
 //! | watch | [`Event`], [`Observer`], [`Outcome`] |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod backoff;
 pub mod circuit_breaker;
 pub mod context;
 mod deadline;
@@ -30,11 +32,13 @@ pub mod keyed;
 mod outcome;
 mod rejected;
 pub mod retry;
+mod rng;
 pub mod striped;
 mod sync;
 mod unwind;
 mod verdict;
 
+pub use backoff::Backoff;
 pub use circuit_breaker::CircuitBreaker;
 pub use context::{Call, CarryContext, Context};
 pub use deadline::Deadline;
@@ -43,5 +47,7 @@ pub use event::{Event, Observer};
 pub use hint::Hint;
 pub use outcome::Outcome;
 pub use rejected::{BoxError, Refusal, Rejected};
+pub use retry::{RetryBudget, RetryPolicy};
+pub use rng::Rng;
 pub use unwind::on_unwind;
 pub use verdict::{Classify, ErrorsAreFailures, FailureKind, Verdict};

@@ -69,6 +69,16 @@ impl Rejected {
         }
     }
 
+    /// Whether the request may have reached the other side before it was refused or cut.
+    #[must_use]
+    pub const fn was_sent(&self) -> bool {
+        match *self {
+            Self::AttemptTimeout { .. } => true,
+            Self::DeadlineExceeded { called, .. } => called,
+            Self::CircuitOpen { .. } => false,
+        }
+    }
+
     /// The outcome of an operation that ended with this refusal.
     #[must_use]
     pub const fn outcome(&self) -> Outcome {

@@ -51,6 +51,25 @@ pub enum FailureKind {
     Permanent,
 }
 
+impl FailureKind {
+    /// All kinds, in the order of their discriminants.
+    pub const ALL: [Self; 6] =
+        [Self::Transient, Self::Fault, Self::Throttled, Self::PeerOverloaded, Self::Timeout, Self::Permanent];
+
+    /// The value of the `reason` label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Fault => "fault",
+            Self::Throttled => "throttled",
+            Self::PeerOverloaded => "peer_overloaded",
+            Self::Timeout => "timeout",
+            Self::Permanent => "permanent",
+        }
+    }
+}
+
 /// Turns the result of an attempt into a [`Verdict`].
 ///
 /// Pure and cheap: it may be asked more than once about the same result. A closure
@@ -130,6 +149,18 @@ impl<Res, Err> Classify<Res, Err> for ErrorsAreFailures {
         match result {
             Ok(_) => Verdict::Success,
             Err(_) => Verdict::Failure(FailureKind::Transient),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_is_in_the_order_of_the_discriminants() {
+        for (index, kind) in FailureKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index);
         }
     }
 }

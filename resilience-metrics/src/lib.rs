@@ -26,6 +26,13 @@
 //! |---|---|---|
 //! | `resilience_operations_total` | counter | `pipeline`, `outcome` |
 //! | `resilience_operation_duration_seconds` | histogram | `pipeline`, `outcome` |
+//! | `resilience_attempts_total` | counter | `pipeline`, `kind`, `outcome` |
+//! | `resilience_attempt_duration_seconds` | histogram | `pipeline`, `kind`, `outcome` |
+//! | `resilience_retries_total` | counter | `pipeline`, `policy`, `reason` |
+//! | `resilience_retry_denied_total` | counter | `pipeline`, `policy`, `reason` |
+//! | `resilience_retry_recovered_total` | counter | `pipeline`, `policy` |
+//! | `resilience_retry_budget_tokens` | gauge | `pipeline`, `policy` |
+//! | `resilience_retry_budget_max_tokens` | gauge | `pipeline`, `policy` |
 //! | `resilience_timeouts_total` | counter | `pipeline`, `policy`, `scope` |
 //! | `resilience_circuit_breaker_state` | gauge: 0 closed, 1 half-open, 2 open | `pipeline`, `policy` |
 //! | `resilience_circuit_breaker_manual_override` | gauge | `pipeline`, `policy` |
@@ -39,16 +46,21 @@
 //!
 //! No label is ever taken from a request. The names given to `Telemetry` are public.
 
+mod attempt;
 mod circuit_breaker;
 mod names;
-pub mod operation;
+mod operation;
+pub mod red;
+mod retry;
 mod telemetry;
 mod time;
 mod timeout;
 
 pub use self::{
+    attempt::{Attempt, AttemptLayer},
     circuit_breaker::CircuitBreakerMetrics,
     operation::{Operation, OperationLayer},
+    retry::RetryMetrics,
     telemetry::Telemetry,
     timeout::TimeoutMetrics,
 };

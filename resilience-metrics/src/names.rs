@@ -4,6 +4,13 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 pub(crate) const OPERATIONS: &str = "resilience_operations_total";
 pub(crate) const OPERATION_DURATION: &str = "resilience_operation_duration_seconds";
+pub(crate) const ATTEMPTS: &str = "resilience_attempts_total";
+pub(crate) const ATTEMPT_DURATION: &str = "resilience_attempt_duration_seconds";
+pub(crate) const RETRIES: &str = "resilience_retries_total";
+pub(crate) const RETRY_DENIED: &str = "resilience_retry_denied_total";
+pub(crate) const RETRY_RECOVERED: &str = "resilience_retry_recovered_total";
+pub(crate) const RETRY_TOKENS: &str = "resilience_retry_budget_tokens";
+pub(crate) const RETRY_MAX_TOKENS: &str = "resilience_retry_budget_max_tokens";
 pub(crate) const TIMEOUTS: &str = "resilience_timeouts_total";
 pub(crate) const BREAKER_STATE: &str = "resilience_circuit_breaker_state";
 pub(crate) const BREAKER_OVERRIDE: &str = "resilience_circuit_breaker_manual_override";
@@ -21,6 +28,17 @@ pub(crate) fn describe() {
         Unit::Seconds,
         "End-to-end duration of logical operations, refused ones included."
     );
+    describe_counter!(ATTEMPTS, "Attempts made against the wrapped service, by kind and outcome.");
+    describe_histogram!(
+        ATTEMPT_DURATION,
+        Unit::Seconds,
+        "Duration of individual attempts against the wrapped service."
+    );
+    describe_counter!(RETRIES, "Retries scheduled, by the kind of failure before.");
+    describe_counter!(RETRY_DENIED, "Retryable failures that were not retried, by reason.");
+    describe_counter!(RETRY_RECOVERED, "Operations that succeeded after at least one retry.");
+    describe_gauge!(RETRY_TOKENS, "Tokens available in the retry budget.");
+    describe_gauge!(RETRY_MAX_TOKENS, "Capacity of the retry budget.");
     describe_counter!(TIMEOUTS, "Timeouts fired.");
     describe_gauge!(BREAKER_STATE, "Circuit breaker state: 0=closed, 1=half-open, 2=open.");
     describe_gauge!(BREAKER_OVERRIDE, "1 while forced open, forced closed or disabled.");

@@ -2,9 +2,9 @@ use std::{fmt, sync::Arc};
 
 use metrics::SharedString;
 use parking_lot::Mutex;
-use resilience_core::CircuitBreaker;
+use resilience_core::{CircuitBreaker, RetryBudget};
 
-use crate::{CircuitBreakerMetrics, OperationLayer, TimeoutMetrics, names};
+use crate::{AttemptLayer, CircuitBreakerMetrics, OperationLayer, RetryMetrics, TimeoutMetrics, names};
 
 /// The metrics of one pipeline: a client of one dependency, or one server.
 ///
@@ -19,7 +19,14 @@ use crate::{CircuitBreakerMetrics, OperationLayer, TimeoutMetrics, names};
 #[derive(Clone)]
 pub struct Telemetry {
     pipeline: SharedString,
-    breakers: Arc<Mutex<Vec<CircuitBreakerMetrics>>>,
+    gauges: Arc<Mutex<Gauges>>,
+}
+
+/// Whatever has gauges to publish.
+#[derive(Default)]
+struct Gauges {
+    breakers: Vec<CircuitBreakerMetrics>,
+    retries: Vec<RetryMetrics>,
 }
 
 impl Telemetry {
@@ -28,7 +35,7 @@ impl Telemetry {
     /// The name is public, so it must not come from a request; two pipelines of a process need two names.
     pub fn new(pipeline: impl Into<SharedString>) -> Self {
         names::describe();
-        Self { pipeline: pipeline.into(), breakers: Arc::default() }
+        Self { pipeline: pipeline.into(), gauges: Arc::default() }
     }
 
     /// A layer that counts and times every operation by its outcome, cancelled ones included. Outermost in a stack.
@@ -54,8 +61,8 @@ impl Telemetry {
     ) -> CircuitBreakerMetrics {
         // Made before the lock is taken: the recorder is foreign code.
         let metrics = CircuitBreakerMetrics::new(&self.pipeline, policy.into(), breaker.clone());
-        let mut breakers = self.breakers.lock();
-        if let Some(there) = breakers.iter().find(|there| there.policy() == metrics.policy()) {
+        let mut gauges = self.gauges.lock();
+        if let Some(there) = gauges.breakers.iter().find(|there| there.policy() == metrics.policy()) {
             assert!(
                 there.breaker().is_same(breaker),
                 "pipeline `{}` has another circuit breaker named `{}`: give this one a name of its own",
@@ -64,8 +71,44 @@ impl Telemetry {
             );
             return there.clone();
         }
-        breakers.push(metrics.clone());
-        drop(breakers);
+        gauges.breakers.push(metrics.clone());
+        drop(gauges);
+        metrics.publish();
+        metrics
+    }
+
+    /// A layer that counts and times every attempt by its kind (`first` or `retry`) and outcome, cancelled ones included.
+    /// Inside of the retry layer, around the attempt timeout.
+    ///
+    /// Give it the classifier of the stack. A failure of any kind counts as one, a permanent one too.
+    pub fn attempt_layer<C>(&self, classify: C) -> AttemptLayer<C> {
+        AttemptLayer::new(&self.pipeline, classify)
+    }
+
+    /// An observer for a retry layer, with this value of the `policy` label, and the gauges of its budget, if it has
+    /// one of its own or shares it: see `RetryLayer::budget`.
+    ///
+    /// The gauges are set now and by [`publish`](Self::publish).
+    ///
+    /// # Panics
+    ///
+    /// If this pipeline has another budget under the same name: the two would overwrite each other's gauges.
+    #[track_caller]
+    pub fn retry(&self, policy: impl Into<SharedString>, budget: Option<&RetryBudget>) -> RetryMetrics {
+        // Made before the lock is taken: the recorder is foreign code.
+        let metrics = RetryMetrics::new(&self.pipeline, policy.into(), budget.cloned());
+        let mut gauges = self.gauges.lock();
+        if let Some(there) = gauges.retries.iter().find(|there| there.policy() == metrics.policy()) {
+            assert!(
+                there.shows(budget),
+                "pipeline `{}` has another retry budget named `{}`: give this one a name of its own",
+                self.pipeline,
+                metrics.policy(),
+            );
+            return there.clone();
+        }
+        gauges.retries.push(metrics.clone());
+        drop(gauges);
         metrics.publish();
         metrics
     }
@@ -80,10 +123,12 @@ impl Telemetry {
     /// Without it a breaker whose wait is over would show as open until the next call, and one that was
     /// forced open by hand not at all.
     pub fn publish(&self) {
-        let breakers = self.breakers.lock().clone();
-        for breaker in breakers {
-            breaker.publish();
-        }
+        let (breakers, retries) = {
+            let gauges = self.gauges.lock();
+            (gauges.breakers.clone(), gauges.retries.clone())
+        };
+        breakers.iter().for_each(CircuitBreakerMetrics::publish);
+        retries.iter().for_each(RetryMetrics::publish);
     }
 }
 

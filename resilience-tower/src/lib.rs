@@ -75,5 +75,6 @@ pub use self::{
     call::{CallLayer, CarryContext, Transport, TransportLayer, WrapCall},
     circuit_breaker::{CircuitBreaker, CircuitBreakerLayer},
     error::{ErrorLayer, MapError},
+    retry::{Retry, RetryLayer},
     timeout::{Timeout, TimeoutLayer},
 };

@@ -9,6 +9,7 @@ use std::{
 };
 
 use resilience_core::Call;
+use resilience_tower::retry::Replay;
 use tower::Service;
 
 /// What the inner service is told to do.
@@ -22,6 +23,12 @@ pub enum Do {
     FailOnce,
     /// Never answers.
     Hang,
+}
+
+impl Replay for Do {
+    fn try_clone(&self) -> Option<Self> {
+        Some(*self)
+    }
 }
 
 /// What the inner service fails with.

@@ -2,7 +2,6 @@
 
 pub mod inner;
 pub mod recorded;
-pub mod retry_once;
 pub mod seed;
 pub mod server;
 pub mod time;

@@ -24,7 +24,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// All reasons, in the order of their checks.
+    /// All reasons, in the order of their checks and of their discriminants.
     pub const ALL: [Self; 7] = [
         Self::NotRetryable,
         Self::MaxAttempts,

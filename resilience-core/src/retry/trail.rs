@@ -27,7 +27,7 @@ use super::{GaveUp, Reason};
 /// A clone is the same trail.
 #[derive(Clone, Debug, Default)]
 pub struct Trail {
-    /// The attempts times 256, plus one more than the place of the reason in `Reason::ALL`, or zero. Relaxed: it is
+    /// The attempts times 256, plus one more than the place of the reason in [`Reason::ALL`], or zero. Relaxed: it is
     /// one word and guards nothing.
     word: Arc<AtomicU64>,
 }
@@ -61,8 +61,7 @@ impl Trail {
 
     /// Notes that there will be no further attempt. For layers that make attempts.
     pub fn set_gave_up(&self, gave_up: GaveUp) {
-        let place = Reason::ALL.iter().position(|&reason| reason == gave_up.reason);
-        let code = place.map_or(0, |place| place as u64 + 1);
+        let code = gave_up.reason as u64 + 1;
         self.word.store(u64::from(gave_up.attempts) << 8 | code, Ordering::Relaxed);
     }
 }

@@ -1,6 +1,6 @@
 //! Requests that can be sent again.
 
-use resilience_core::Call;
+use resilience_core::{Call, retry::Safety};
 
 /// A request that can be sent again.
 ///
@@ -38,17 +38,6 @@ pub trait Replay: Sized {
     fn safety(&self) -> Safety {
         Safety::Idempotent
     }
-}
-
-/// What sending a request twice may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Safety {
-    /// The same as sending it once.
-    Idempotent,
-    /// Harm, unless the server honours the idempotency key that it carries.
-    Keyed,
-    /// Harm.
-    Unsafe,
 }
 
 impl<R: Replay> Replay for Call<R> {

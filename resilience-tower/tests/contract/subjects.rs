@@ -3,10 +3,14 @@
 use std::time::{Duration, Instant};
 
 use resilience_core::{
-    Call, CircuitBreaker, Context, Deadline, ErrorsAreFailures, Rejected, Verdict, circuit_breaker::Config,
+    Call, CircuitBreaker, Context, Deadline, ErrorsAreFailures, Rejected, RetryBudget, RetryPolicy, Verdict,
+    circuit_breaker::Config,
 };
 use resilience_metrics::{OperationLayer, Telemetry};
-use resilience_tower::{CircuitBreakerLayer, TimeoutLayer, circuit_breaker::KeyedCircuitBreakerLayer};
+use resilience_tower::{
+    CircuitBreakerLayer, RetryLayer, TimeoutLayer, circuit_breaker::KeyedCircuitBreakerLayer,
+    retry::KeyedBudgets,
+};
 use tower::{Layer, Service, limit::ConcurrencyLimit};
 
 use crate::inner::{Clonable, InnerError, Strict};
@@ -221,6 +225,78 @@ impl Subject for KeyedBreaker {
 
     fn has_seen_failures(layer: &Self::Layer) -> Option<bool> {
         Some(layer.breaker(0).unwrap().snapshot(now()).consecutive_failures > 0)
+    }
+}
+
+/// An inner service that cannot be cloned is none for a retry layer.
+macro_rules! around_clones {
+    ($layer:ty) => {
+        type Layer = $layer;
+        type Plain = <$layer as Layer<Clonable>>::Service;
+        type Cloned = <$layer as Layer<Limited>>::Service;
+
+        fn around(layer: &Self::Layer, inner: Strict) -> Self::Plain {
+            layer.layer(Clonable(inner))
+        }
+
+        fn around_clonable(layer: &Self::Layer, inner: Limited) -> Self::Cloned {
+            layer.layer(inner)
+        }
+    };
+}
+
+pub(crate) struct Retrying;
+
+impl Subject for Retrying {
+    around_clones!(RetryLayer);
+
+    fn layer() -> RetryLayer {
+        RetryLayer::new(RetryPolicy::new())
+    }
+
+    fn has_seen_failures(layer: &RetryLayer) -> Option<bool> {
+        layer.budget().map(|budget| budget.tokens(now()) < budget.max_tokens())
+    }
+}
+
+/// Its budget counts every call while it is in flight.
+pub(crate) struct RetryingInFlight;
+
+impl Subject for RetryingInFlight {
+    around_clones!(RetryLayer);
+
+    fn layer() -> RetryLayer {
+        Retrying::layer().with_budget(RetryBudget::in_flight(100, 0))
+    }
+
+    fn holds_nothing(layer: &RetryLayer) -> bool {
+        layer.budget().unwrap().max_tokens() == 0.0
+    }
+}
+
+pub(crate) struct RetryingByKey;
+
+impl Subject for RetryingByKey {
+    around_clones!(RetryLayer<ErrorsAreFailures, KeyedBudgets<u32, Key>>);
+
+    fn layer() -> Self::Layer {
+        let first: Key = |_| 0;
+        Retrying::layer().with_keyed_budgets(KeyedBudgets::new(RetryBudget::new, first))
+    }
+
+    fn has_seen_failures(layer: &Self::Layer) -> Option<bool> {
+        let budget = layer.keyed_budgets().budget_of(0);
+        Some(budget.tokens(now()) < budget.max_tokens())
+    }
+}
+
+pub(crate) struct RetryingWithoutBudget;
+
+impl Subject for RetryingWithoutBudget {
+    around_clones!(RetryLayer);
+
+    fn layer() -> RetryLayer {
+        Retrying::layer().without_budget()
     }
 }
 

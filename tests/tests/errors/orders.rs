@@ -3,12 +3,12 @@
 use std::fmt;
 
 use resilience_core::{
-    BoxError, Call, CircuitBreaker, Context, Error, Refusal, Rejected, circuit_breaker::Config,
+    Backoff, BoxError, Call, CircuitBreaker, Context, Error, Refusal, Rejected, RetryPolicy,
+    circuit_breaker::Config,
 };
-use resilience_tower::{CircuitBreakerLayer, TimeoutLayer};
+use resilience_tower::{CircuitBreakerLayer, RetryLayer, TimeoutLayer};
 use tests::{
     inner::{Do, Outage, Strict},
-    retry_once::RetryOnceLayer,
     time,
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, util::BoxCloneService};
@@ -112,7 +112,8 @@ impl<E: Subject> Stack<E> {
 fn every_order<E: Subject>() -> Vec<Stack<E>> {
     let total = || TimeoutLayer::total(SECOND);
     let attempt = || TimeoutLayer::attempt(100 * MS);
-    let retry = || RetryOnceLayer;
+    let policy = RetryPolicy::new().max_attempts(2).backoff(Backoff::none());
+    let retry = || RetryLayer::new(policy);
 
     // The name of the breaker comes from outside, so that it means the same in and out of the macro.
     macro_rules! stacks {

@@ -4,11 +4,13 @@
 
 mod breaker;
 mod operation;
+mod retry;
 mod walk;
 
 use std::{future::pending, panic::resume_unwind, time::Duration};
 
 use resilience_core::{Call, Error, FailureKind, Verdict};
+use resilience_tower::retry::Replay;
 use tower::{Service, ServiceExt, service_fn};
 
 const MS: Duration = Duration::from_millis(1);
@@ -20,10 +22,18 @@ enum Do {
     Answer,
     AnswerAfter(Duration),
     Fail,
+    /// Fails at the first attempt, then answers.
+    FailOnce,
     /// Fails through the caller's own fault.
     Permanent,
     Hang,
     Panic,
+}
+
+impl Replay for Do {
+    fn try_clone(&self) -> Option<Self> {
+        Some(*self)
+    }
 }
 
 type Answer = Result<(), Error<Do>>;
@@ -36,7 +46,8 @@ fn inner() -> impl Service<Call<Do>, Response = (), Error = Error<Do>, Future: S
                 tokio::time::sleep(delay).await;
                 Ok(())
             }
-            Do::Fail => Err(Error::inner(Do::Fail)),
+            Do::FailOnce if call.context().attempt() > 1 => Ok(()),
+            Do::Fail | Do::FailOnce => Err(Error::inner(Do::Fail)),
             Do::Permanent => Err(Error::inner(Do::Permanent)),
             Do::Hang => pending().await,
             // A panic without its message on the terminal.

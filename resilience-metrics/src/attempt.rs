@@ -1,0 +1,112 @@
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
+
+use metrics::{Label, SharedString};
+use resilience_core::{CarryContext, Classify, Outcome, Refusal, striped::StripedArc};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{
+    names,
+    red::{Red, ResponseFuture},
+};
+
+const KINDS: [&str; 2] = ["first", "retry"];
+const OUTCOMES: [&str; 4] = ["success", "failure", "timeout", "cancelled"];
+
+/// The place in [`OUTCOMES`].
+fn place(outcome: Outcome) -> usize {
+    match outcome {
+        Outcome::Success => 0,
+        Outcome::Timeout => 2,
+        Outcome::Cancelled => 3,
+        _ => 1,
+    }
+}
+
+/// Counts and times attempts by kind and outcome: see [`Telemetry::attempt_layer`](crate::Telemetry::attempt_layer).
+///
+/// # Clone
+///
+/// A clone writes the same metrics.
+pub struct AttemptLayer<C> {
+    red: StripedArc<Red<C>>,
+}
+
+impl<C> AttemptLayer<C> {
+    pub(crate) fn new(pipeline: &SharedString, classify: C) -> Self {
+        let labels = KINDS.into_iter().flat_map(|kind| {
+            OUTCOMES.map(|outcome| {
+                vec![
+                    Label::new("pipeline", pipeline.clone()),
+                    Label::from_static_parts("kind", kind),
+                    Label::from_static_parts("outcome", outcome),
+                ]
+            })
+        });
+        let red = Red::new(classify, names::ATTEMPTS, names::ATTEMPT_DURATION, place, labels);
+        Self { red: StripedArc::new(red) }
+    }
+}
+
+impl<S, C> Layer<S> for AttemptLayer<C> {
+    type Service = Attempt<S, C>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Attempt { inner, red: self.red.clone() }
+    }
+}
+
+/// The service of [`AttemptLayer`].
+pub struct Attempt<S, C> {
+    inner: S,
+    red: StripedArc<Red<C>>,
+}
+
+impl<S, C, Req> Service<Req> for Attempt<S, C>
+where
+    S: Service<Req>,
+    S::Error: Refusal,
+    C: Classify<S::Response, S::Error>,
+    Req: CarryContext,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, C>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        let is_retry = request.context().is_some_and(|context| context.attempt() > 1);
+        let first = usize::from(is_retry) * OUTCOMES.len();
+        ResponseFuture::call(&self.red, first, || self.inner.call(request))
+    }
+}
+
+impl<C> Clone for AttemptLayer<C> {
+    fn clone(&self) -> Self {
+        Self { red: self.red.clone() }
+    }
+}
+
+impl<S: Clone, C> Clone for Attempt<S, C> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), red: self.red.clone() }
+    }
+}
+
+impl<C> fmt::Debug for AttemptLayer<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttemptLayer").finish_non_exhaustive()
+    }
+}
+
+impl<S: fmt::Debug, C> fmt::Debug for Attempt<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}

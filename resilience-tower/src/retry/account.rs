@@ -1,0 +1,151 @@
+//! What the services of a layer share, and what a call settles with it.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
+
+use resilience_core::{
+    Event, FailureKind, Observer, Rng,
+    retry::{RetryBudget, budget::Tab},
+    striped::{Lease, StripedArc},
+};
+
+use super::Budgets;
+use crate::time;
+
+/// What all services of a layer share.
+#[derive(Debug)]
+pub(super) struct Backing<B, O> {
+    pub(super) budgets: B,
+    pub(super) observer: O,
+    pub(super) seeds: Seeds,
+}
+
+/// Where the jitter comes from.
+#[derive(Debug)]
+pub(super) enum Seeds {
+    /// The thread's generator.
+    Random,
+    /// One number after the other, so that each draw has its own. Relaxed: only their difference matters.
+    Sequence(AtomicU64),
+}
+
+impl Seeds {
+    pub(super) const fn from_seed(seed: u64) -> Self {
+        Self::Sequence(AtomicU64::new(seed))
+    }
+}
+
+impl Clone for Seeds {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Random => Self::Random,
+            Self::Sequence(next) => Self::from_seed(next.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+/// The account of one call: its budget, its observer, and what is open. Settled at the latest when it is dropped.
+pub(super) struct Account<B: Budgets<Req>, O, Req> {
+    /// Nothing if there is neither a budget nor an observer, and the jitter needs no seed: to take a lease costs more than
+    /// all the rest of a good call.
+    backing: Option<Lease<Backing<B, O>>>,
+    held: B::Held,
+    tab: Tab,
+}
+
+impl<B: Budgets<Req>, O: Observer, Req> Account<B, O, Req> {
+    // Written in its place in the future, not moved there: that costs more than all it does.
+    #[inline(always)]
+    pub(super) fn open(backing: &StripedArc<Backing<B, O>>, held: B::Held) -> Self {
+        let is_needed = !backing.budgets.is_none()
+            || backing.observer.listens()
+            || matches!(backing.seeds, Seeds::Sequence(_));
+        let backing = is_needed.then(|| backing.lease());
+        let tab = budget(&backing, &held).map(|budget| budget.open(time::now)).unwrap_or_default();
+        Self { backing, held, tab }
+    }
+
+    pub(super) fn tell(&self, event: &Event) {
+        if let Some(backing) = &self.backing {
+            backing.observer.observe(event);
+        }
+    }
+}
+
+impl<B: Budgets<Req>, O, Req> Account<B, O, Req> {
+    /// The operation has succeeded.
+    #[inline]
+    pub(super) fn deposit(&mut self) {
+        if let Some(budget) = budget(&self.backing, &self.held) {
+            budget.deposit(&mut self.tab);
+        }
+        self.close();
+    }
+
+    /// An attempt has failed in a way that is worth a retry: asks for one.
+    pub(super) fn withdraw(&mut self, kind: FailureKind, now: Instant) -> bool {
+        budget(&self.backing, &self.held).is_none_or(|budget| {
+            budget.fail(kind);
+            budget.withdraw(&mut self.tab, kind, || now)
+        })
+    }
+
+    /// An attempt has failed in a way that would be worth a retry, and there will be none.
+    pub(super) fn fail(&self, kind: FailureKind) {
+        if let Some(budget) = budget(&self.backing, &self.held) {
+            budget.fail(kind);
+        }
+    }
+
+    /// The operation is over.
+    #[inline]
+    pub(super) fn close(&mut self) {
+        if self.tab.is_open() {
+            self.close_counted();
+        }
+    }
+
+    /// Where every operation is counted.
+    #[inline(never)]
+    fn close_counted(&mut self) {
+        if let Some(budget) = budget(&self.backing, &self.held) {
+            budget.close(&mut self.tab);
+        }
+    }
+
+    /// A generator of its own for each draw: no two requests share one.
+    pub(super) fn rng(&self) -> Rng {
+        match self.backing.as_deref() {
+            Some(Backing { seeds: Seeds::Sequence(next), .. }) => {
+                Rng::from_seed(next.fetch_add(1, Ordering::Relaxed))
+            }
+            _ => Rng::random(),
+        }
+    }
+}
+
+/// The budget that pays for this call, if any does.
+#[inline]
+fn budget<'a, B: Budgets<Req>, O, Req>(
+    backing: &'a Option<Lease<Backing<B, O>>>,
+    held: &'a B::Held,
+) -> Option<&'a RetryBudget> {
+    backing.as_ref()?.budgets.budget(held)
+}
+
+/// Releases what an operation that was dropped still occupies.
+impl<B: Budgets<Req>, O, Req> Drop for Account<B, O, Req> {
+    #[inline]
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<B: Budgets<Req>, O, Req> fmt::Debug for Account<B, O, Req> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("tab", &self.tab).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,376 @@
+//! The attempts of one operation.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use pin_project_lite::pin_project;
+use resilience_core::{
+    CarryContext, Classify, Event, Observer, Refusal, Rejected, RetryPolicy, Verdict, on_unwind,
+    retry::{Decision, Failed, GaveUp, Reason, Retries, Trail},
+};
+use tower_service::Service;
+
+use super::{Budgets, Replay, account::Account};
+use crate::time::{self, Sleep};
+
+pin_project! {
+    /// The response of [`Retry`](super::Retry).
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping it drops the attempt under way, or the pause, and there is no further attempt. What a budget was charged stays
+    /// charged; what it counts as in flight is released.
+    ///
+    /// # Panics
+    ///
+    /// When it pauses outside of a Tokio runtime with a time driver, and when it is polled again after it was ready.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, Req, C, B, O>
+    where
+        S: Service<Req>,
+        B: Budgets<Req>,
+    {
+        #[pin]
+        phase: Phase<S::Future>,
+        operation: Operation<S, Req, C, B, O>,
+    }
+}
+
+pin_project! {
+    #[project = PhaseProj]
+    enum Phase<F> {
+        /// An attempt is under way.
+        Calling { #[pin] attempt: F },
+        /// The pause before the next one.
+        Pausing { #[pin] timer: Sleep },
+        /// Waiting for the inner service to be ready for it.
+        Readying,
+        Done,
+    }
+}
+
+/// The operation as a whole.
+struct Operation<S, Req, C, B: Budgets<Req>, O> {
+    /// What is needed for another attempt; nothing if there can be none.
+    again: Option<(S, Req)>,
+    policy: RetryPolicy,
+    classify: C,
+    /// Nothing before the first attempt has failed.
+    retries: Option<Retries>,
+    has_been_pending: bool,
+    trail: Option<Trail>,
+    account: Account<B, O, Req>,
+}
+
+impl<S, Req, C, B, O> ResponseFuture<S, Req, C, B, O>
+where
+    S: Service<Req>,
+    B: Budgets<Req>,
+{
+    #[inline]
+    pub(super) const fn new(
+        attempt: S::Future,
+        again: Option<(S, Req)>,
+        policy: RetryPolicy,
+        classify: C,
+        trail: Option<Trail>,
+        account: Account<B, O, Req>,
+    ) -> Self {
+        let (retries, has_been_pending) = (None, false);
+        Self {
+            phase: Phase::Calling { attempt },
+            operation: Operation { again, policy, classify, retries, has_been_pending, trail, account },
+        }
+    }
+}
+
+impl<S, Req, C, B, O> Future for ResponseFuture<S, Req, C, B, O>
+where
+    S: Service<Req>,
+    S::Error: Refusal,
+    C: Classify<S::Response, S::Error>,
+    B: Budgets<Req>,
+    O: Observer,
+    Req: Replay + CarryContext,
+{
+    type Output = Result<S::Response, S::Error>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.as_mut().project();
+        let PhaseProj::Calling { attempt } = this.phase.project() else {
+            return self.poll_further(Poll::Pending, cx);
+        };
+        let operation = this.operation;
+        let polled = on_unwind(|| attempt.poll(cx), || operation.account.close());
+        let is_all = match &polled {
+            Poll::Ready(result) => operation.is_first_success(result),
+            Poll::Pending => operation.is_pending(),
+        };
+        // Returned as it was written: to move it first costs more than to judge it.
+        if is_all { polled } else { self.poll_further(polled, cx) }
+    }
+}
+
+impl<S, Req, C, B, O> ResponseFuture<S, Req, C, B, O>
+where
+    S: Service<Req>,
+    S::Error: Refusal,
+    C: Classify<S::Response, S::Error>,
+    B: Budgets<Req>,
+    O: Observer,
+    Req: Replay + CarryContext,
+{
+    /// All but the success of a first attempt; out of line, so that it has little to carry.
+    #[inline(never)]
+    fn poll_further(
+        self: Pin<&mut Self>,
+        mut answer: Poll<Result<S::Response, S::Error>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<S::Response, S::Error>> {
+        let mut this = self.project();
+        let operation = this.operation;
+        loop {
+            if let Poll::Ready(result) = std::mem::replace(&mut answer, Poll::Pending) {
+                // Whatever the attempt and its answer hold is free before the pause begins.
+                this.phase.set(Phase::Done);
+                match operation.judge(result) {
+                    Next::Return(result) => return Poll::Ready(result),
+                    Next::AtOnce => this.phase.set(Phase::Readying),
+                    Next::At(at) => this.phase.set(Phase::Pausing { timer: time::sleep_until(at) }),
+                }
+            }
+            match this.phase.as_mut().project() {
+                PhaseProj::Calling { attempt } => {
+                    let polled = on_unwind(|| attempt.poll(cx), || operation.account.close());
+                    answer = Poll::Ready(ready!(polled));
+                }
+                PhaseProj::Pausing { timer } => {
+                    ready!(time::poll_timer(timer, cx));
+                    this.phase.set(Phase::Readying);
+                }
+                PhaseProj::Readying => {
+                    let attempt = ready!(operation.poll_again(cx));
+                    match attempt {
+                        Ok(attempt) => this.phase.set(Phase::Calling { attempt }),
+                        Err(error) => {
+                            this.phase.set(Phase::Done);
+                            return Poll::Ready(Err(error));
+                        }
+                    }
+                }
+                PhaseProj::Done => panic!("`Retry`'s future was polled after it had completed"),
+            }
+        }
+    }
+}
+
+/// What follows an answer.
+enum Next<T> {
+    Return(T),
+    AtOnce,
+    At(Instant),
+}
+
+impl<S, Req, C, B, O> Operation<S, Req, C, B, O>
+where
+    S: Service<Req>,
+    S::Error: Refusal,
+    C: Classify<S::Response, S::Error>,
+    B: Budgets<Req>,
+    O: Observer,
+    Req: Replay + CarryContext,
+{
+    /// Whether the first attempt has succeeded, and so all is done.
+    #[inline]
+    fn is_first_success(&mut self, result: &Result<S::Response, S::Error>) -> bool {
+        let is_success = self.retries.is_none() && self.verdict(result) == Verdict::Success;
+        if is_success {
+            self.account.deposit();
+        }
+        is_success
+    }
+
+    /// Always.
+    #[inline]
+    fn is_pending(&mut self) -> bool {
+        if !self.has_been_pending {
+            self.wait_begins();
+        }
+        true
+    }
+
+    /// A refusal from further in speaks for itself; the classifier is not asked.
+    #[inline]
+    fn verdict(&self, result: &Result<S::Response, S::Error>) -> Verdict {
+        match result.as_ref().err().and_then(Refusal::rejected) {
+            Some(rejected) => rejected.verdict(),
+            None => self.classify.classify(result.as_ref()),
+        }
+    }
+
+    /// An attempt limit from further out counts from here, also for attempts to come.
+    #[cold]
+    fn wait_begins(&mut self) {
+        self.has_been_pending = true;
+        if let Some((_, request)) = &mut self.again {
+            settle(request);
+        }
+    }
+
+    /// Decides what follows the answer of an attempt.
+    fn judge(&mut self, result: Result<S::Response, S::Error>) -> Next<Result<S::Response, S::Error>> {
+        let verdict = self.verdict(&result);
+        let mut retries = self.retries.unwrap_or_default();
+        if verdict == Verdict::Success {
+            self.account.deposit();
+            if retries.attempts() > 1 {
+                self.account.tell(&Event::RetryRecovered { attempts: retries.attempts() });
+            }
+            return Next::Return(result);
+        }
+        let failed = self.failed(verdict, &result);
+        let (now, mut rng) = (time::now(), self.account.rng());
+        let mut was_asked = false;
+        let account = &mut self.account;
+        let decision = self.policy.decide(&mut retries, &failed, now, &mut rng, |kind| {
+            was_asked = true;
+            account.withdraw(kind, now)
+        });
+        self.retries = Some(retries);
+        match decision {
+            Decision::Again { after, kind } => {
+                self.wait_begins();
+                let attempt = retries.attempts();
+                self.account.tell(&Event::RetryScheduled { attempt, kind, after });
+                match now.checked_add(after) {
+                    Some(at) if !after.is_zero() => Next::At(at),
+                    _ => Next::AtOnce,
+                }
+            }
+            Decision::Stop { reason, kind } => {
+                if let Some(kind) = kind.filter(|_| !was_asked) {
+                    self.account.fail(kind);
+                }
+                self.account.close();
+                Next::Return(self.give_up(result, GaveUp { attempts: retries.attempts(), reason }))
+            }
+        }
+    }
+
+    fn failed(&self, verdict: Verdict, result: &Result<S::Response, S::Error>) -> Failed {
+        let mut failed = match result.as_ref().err().and_then(Refusal::rejected) {
+            Some(rejected) => Failed::refused(*rejected),
+            None => Failed {
+                hint: self.classify.hint(result.as_ref()),
+                was_sent: self.classify.was_sent(result.as_ref()),
+                ..Failed::new(verdict)
+            },
+        };
+        match &self.again {
+            Some((_, request)) => {
+                failed.safety = request.safety();
+                failed.is_replayable = request.is_complete();
+                failed.deadline = request.context().and_then(resilience_core::Context::deadline);
+            }
+            None => failed.is_replayable = false,
+        }
+        failed
+    }
+
+    /// Notes on the answer why it is the last one. A first answer that nobody would retry is left alone.
+    fn give_up(
+        &mut self,
+        mut result: Result<S::Response, S::Error>,
+        gave_up: GaveUp,
+    ) -> Result<S::Response, S::Error> {
+        if gave_up.reason == Reason::NotRetryable && gave_up.attempts == 1 {
+            return result;
+        }
+        match &mut result {
+            Ok(response) => self.classify.annotate(response, gave_up),
+            Err(error) => error.set_gave_up(gave_up),
+        }
+        self.tell_gave_up(gave_up);
+        result
+    }
+
+    fn tell_gave_up(&self, gave_up: GaveUp) {
+        if let Some(trail) = &self.trail {
+            trail.set_gave_up(gave_up);
+        }
+        self.account.tell(&Event::RetryGaveUp(gave_up));
+    }
+
+    /// Makes the next attempt once the inner service is ready for it.
+    fn poll_again(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Future, S::Error>> {
+        let Some((service, request)) = &mut self.again else {
+            unreachable!("there is no other attempt without a request for it");
+        };
+        ready!(service.poll_ready(cx))?;
+        let attempt = self.retries.unwrap_or_default().attempts();
+        if let Some(rejected) = too_late(request) {
+            let gave_up = GaveUp { attempts: attempt - 1, reason: Reason::Deadline };
+            let mut error = S::Error::from(rejected);
+            error.set_gave_up(gave_up);
+            self.tell_gave_up(gave_up);
+            return Poll::Ready(Err(error));
+        }
+        if let Some(context) = request.context_mut() {
+            context.set_attempt(attempt);
+        }
+        if let Some(trail) = &self.trail {
+            trail.set_attempt(attempt);
+        }
+        let copy = if self.policy.is_last(attempt) { None } else { request.try_clone() };
+        if let Some(copy) = copy {
+            return Poll::Ready(Ok(service.call(copy)));
+        }
+        match self.again.take() {
+            Some((mut service, request)) => Poll::Ready(Ok(service.call(request))),
+            None => unreachable!("it was there above"),
+        }
+    }
+}
+
+/// An attempt limit from further out counts from now, for this request and its copies.
+fn settle<Req: CarryContext>(request: &mut Req) {
+    if request.context().is_some_and(|context| context.attempt_limit().is_some()) {
+        if let Some(context) = request.context_mut() {
+            context.settle(time::now());
+        }
+    }
+}
+
+/// The refusal of a request whose deadline has passed while it waited.
+fn too_late<Req: CarryContext>(request: &Req) -> Option<Rejected> {
+    let deadline = request.context()?.deadline()?;
+    let now = time::now();
+    let (limit, elapsed) = (deadline.limit(), deadline.elapsed(now));
+    deadline.is_over(now).then_some(Rejected::DeadlineExceeded { limit, elapsed, called: true })
+}
+
+impl<S, Req, C, B, O> fmt::Debug for ResponseFuture<S, Req, C, B, O>
+where
+    S: Service<Req>,
+    B: Budgets<Req>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = match &self.phase {
+            Phase::Calling { .. } => "Calling",
+            Phase::Pausing { .. } => "Pausing",
+            Phase::Readying => "Readying",
+            Phase::Done => "Done",
+        };
+        let attempt = self.operation.retries.unwrap_or_default().attempts();
+        f.debug_struct("retry::ResponseFuture")
+            .field("phase", &phase)
+            .field("attempt", &attempt)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,74 @@
+use std::task::{Context, Poll};
+
+use resilience_core::{
+    CarryContext, Classify, ErrorsAreFailures, Observer, Refusal, RetryPolicy, retry::RetryBudget,
+    striped::StripedArc,
+};
+use tower_service::Service;
+
+use super::{
+    Budgets, Replay,
+    account::{Account, Backing},
+    future::ResponseFuture,
+};
+
+/// The service of [`RetryLayer`](super::RetryLayer).
+///
+/// The first attempt goes to the instance that was readied. For further ones it clones the inner service, if the request can be sent
+/// again at all.
+///
+/// # Clone
+///
+/// A clone shares the budget and the observer.
+#[derive(Clone, Debug)]
+pub struct Retry<S, C = ErrorsAreFailures, B = Option<RetryBudget>, O = ()> {
+    inner: S,
+    policy: RetryPolicy,
+    classify: C,
+    backing: StripedArc<Backing<B, O>>,
+}
+
+impl<S, C, B, O> Retry<S, C, B, O> {
+    pub(super) const fn new(
+        inner: S,
+        policy: RetryPolicy,
+        classify: C,
+        backing: StripedArc<Backing<B, O>>,
+    ) -> Self {
+        Self { inner, policy, classify, backing }
+    }
+}
+
+impl<S, C, B, O, Req> Service<Req> for Retry<S, C, B, O>
+where
+    S: Service<Req> + Clone,
+    S::Error: Refusal,
+    C: Classify<S::Response, S::Error> + Clone,
+    B: Budgets<Req>,
+    O: Observer,
+    Req: Replay + CarryContext,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, Req, C, B, O>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, request: Req) -> Self::Future {
+        let held = self.backing.budgets.hold(&request);
+        let trail = request.context().and_then(resilience_core::Context::trail).cloned();
+        if let Some(trail) = &trail {
+            trail.set_attempt(1);
+        }
+        let copy = if self.policy.retries() { request.try_clone() } else { None };
+        let again = copy.map(|copy| (self.inner.clone(), copy));
+        let attempt = self.inner.call(request);
+        // Only now: a panic in `call` has nothing to undo.
+        let account = Account::open(&self.backing, held);
+        ResponseFuture::new(attempt, again, self.policy, self.classify.clone(), trail, account)
+    }
+}
