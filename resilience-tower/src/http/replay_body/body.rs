@@ -15,7 +15,8 @@ use resilience_core::BoxError;
 
 use super::{
     ReplayError,
-    state::{After, FRESH, Rank, State, Step, Turn},
+    state::{FRESH, Rank, State, Turn},
+    step::{After, Step},
 };
 use crate::retry::Replay;
 

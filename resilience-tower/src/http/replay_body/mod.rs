@@ -6,5 +6,6 @@ mod error;
 mod layer;
 mod service;
 mod state;
+mod step;
 
 pub use self::{body::ReplayBody, error::ReplayError, layer::ReplayBodyLayer, service::WithReplayBody};

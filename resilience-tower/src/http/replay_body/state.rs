@@ -12,7 +12,8 @@ use http_body::{Frame, SizeHint};
 
 use super::{
     ReplayError,
-    buffer::{Buffer, Gone},
+    buffer::Buffer,
+    step::{After, Source, Step},
 };
 
 /// When a handle was first polled: 1 for the first of them, 0 for one that is still fresh.
@@ -35,40 +36,6 @@ pub(super) struct State<B> {
     waker: Option<Waker>,
     /// What the body said of its length before it was first polled.
     total: SizeHint,
-}
-
-enum Source<B> {
-    Here(B),
-    /// A handle is polling it, outside of the lock.
-    Lent,
-    Ended,
-    /// It failed, or nobody is left to send it.
-    Lost,
-}
-
-/// What a handle that is polled has to do.
-pub(super) enum Step<B> {
-    Yield(Frame<Bytes>),
-    End,
-    Fail(ReplayError),
-    /// Another handle has the body, and wakes this one.
-    Wait,
-    /// Poll the body and bring it back.
-    Poll(B),
-}
-
-/// What has to wait until the lock is released, because it runs other people's code.
-pub(super) struct After<B> {
-    pub(super) wake: Option<Waker>,
-    waker: Option<Waker>,
-    gone: Gone,
-    source: Source<B>,
-}
-
-impl<B> Default for After<B> {
-    fn default() -> Self {
-        Self { wake: None, waker: None, gone: Gone::new(), source: Source::Lost }
-    }
 }
 
 impl<B> State<B> {
