@@ -4,6 +4,7 @@ pub mod inner;
 pub mod recorded;
 pub mod seed;
 pub mod server;
+pub mod text;
 pub mod time;
 
 /// The programs of the README, so that they compile and run.

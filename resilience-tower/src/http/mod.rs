@@ -3,10 +3,12 @@
 mod classify;
 mod hint;
 mod replay;
+mod replay_body;
 mod respond;
 
 pub use self::{
     classify::ClassifyStatus,
+    replay_body::{ReplayBody, ReplayBodyLayer, ReplayError, WithReplayBody},
     respond::{Respond, RespondFuture, RespondLayer, response},
 };
 

@@ -1,12 +1,18 @@
 //! The layers that are no policies: they must not get in the way.
 
+#[cfg(feature = "http")]
+use resilience_core::Call;
 use resilience_core::Error;
 #[cfg(feature = "grpc")]
 use resilience_tower::grpc::StatusLayer;
 use resilience_tower::{CallLayer, ErrorLayer, TransportLayer};
 use tower::{Layer, layer::util::Stack, util::MapErrLayer};
 #[cfg(feature = "http")]
-use {resilience_tower::http::RespondLayer, tower::util::MapResponseLayer};
+use {
+    http_body_util::Empty,
+    resilience_tower::http::{ReplayBody, ReplayBodyLayer, RespondLayer},
+    tower::util::{MapRequestLayer, MapResponseLayer},
+};
 
 use crate::{
     inner::{InnerError, Strict},
@@ -69,6 +75,46 @@ impl Subject for Responding {
         Stack::new(
             MapResponseLayer::new(Body::new as fn(u32) -> Body),
             Stack::new(RespondLayer::new(), outside),
+        )
+    }
+}
+
+/// Bodies that can be sent again, on requests that carry a number beside.
+#[cfg(feature = "http")]
+pub(crate) struct ReplayableBodies;
+
+#[cfg(feature = "http")]
+type CallWith<B> = Call<http::Request<B>>;
+
+#[cfg(feature = "http")]
+type NoBody = Empty<bytes::Bytes>;
+
+#[cfg(feature = "http")]
+impl Subject for ReplayableBodies {
+    around!(
+        Stack<
+            MapRequestLayer<fn(CallWith<ReplayBody<NoBody>>) -> Call<u32>>,
+            Stack<ReplayBodyLayer, MapRequestLayer<fn(Call<u32>) -> CallWith<NoBody>>>,
+        >
+    );
+
+    fn layer() -> Self::Layer {
+        let with_body = |call: Call<u32>| {
+            let (number, context) = call.into_parts();
+            let mut request = http::Request::new(NoBody::new());
+            request.extensions_mut().insert(number);
+            Call::with_context(request, context)
+        };
+        let without = |call: CallWith<ReplayBody<NoBody>>| {
+            let (mut request, context) = call.into_parts();
+            Call::with_context(request.extensions_mut().remove().unwrap(), context)
+        };
+        Stack::new(
+            MapRequestLayer::new(without as fn(CallWith<ReplayBody<NoBody>>) -> Call<u32>),
+            Stack::new(
+                ReplayBodyLayer::new(),
+                MapRequestLayer::new(with_body as fn(Call<u32>) -> CallWith<NoBody>),
+            ),
         )
     }
 }

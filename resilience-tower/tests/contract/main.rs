@@ -46,6 +46,8 @@ suite! {
         mapped_error: adapters::MappedError,
         #[cfg(feature = "http")]
         respond: adapters::Responding,
+        #[cfg(feature = "http")]
+        replay_body: adapters::ReplayableBodies,
         #[cfg(feature = "grpc")]
         status: adapters::Status,
     ],

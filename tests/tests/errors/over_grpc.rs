@@ -2,15 +2,13 @@
 
 use std::{convert::Infallible, error::Error as _, future::pending, pin::Pin, task::Context, task::Poll};
 
-use bytes::{Buf, BufMut};
 use resilience_core::{CircuitBreaker, Rejected, circuit_breaker::Config};
 use resilience_tower::{CallLayer, CircuitBreakerLayer, TimeoutLayer, TransportLayer, grpc::StatusLayer};
-use tests::{server::listen, time};
+use tests::{server::listen, text::Text, time};
 use tonic::{
     Code, Request, Response, Status,
     body::Body,
     client::{Grpc, GrpcService},
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     metadata::MetadataMap,
     server::NamedService,
     transport::{Channel, Endpoint, Server, server::TcpIncoming},
@@ -18,45 +16,6 @@ use tonic::{
 use tower::{Service, ServiceBuilder, service_fn};
 
 use super::{AMPLE, MS};
-
-/// Messages are plain text: nothing here is about encoding.
-#[derive(Clone, Copy, Debug)]
-struct Text;
-
-impl Codec for Text {
-    type Encode = String;
-    type Decode = String;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for Text {
-    type Item = String;
-    type Error = Status;
-
-    fn encode(&mut self, text: String, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        to.put_slice(text.as_bytes());
-        Ok(())
-    }
-}
-
-impl Decoder for Text {
-    type Item = String;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<String>, Status> {
-        let bytes = from.copy_to_bytes(from.remaining());
-        String::from_utf8(bytes.into()).map(Some).map_err(|_| Status::internal("not text"))
-    }
-}
 
 /// What a generated server would be.
 #[derive(Clone, Copy, Debug)]

@@ -160,6 +160,8 @@ fn a_number_too_large_is_the_longest_wait() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn nothing_that_a_server_sends_panics(
         name in prop::sample::select(vec!["retry-after", "retry-after-ms", "x-amz-retry-after", "date"]),
