@@ -10,20 +10,20 @@ const MOST_SECONDS: u32 = 600;
 const LEAST_RATE: u32 = 10;
 const MOST_RATE: u32 = 1000;
 
-/// Drives a failing HTTP server twice at once, with a bare reqwest client and with a protected one,
-/// and compares what the callers saw.
+/// Puts a bare, a naively retrying and a protected client through the same outage, all at
+/// once and each with a server of its own, and compares what their callers saw.
 #[derive(Debug, Parser)]
 #[command(name = "storm", after_help = legend())]
 pub(crate) struct Args {
-    /// Length of the run in seconds, all phases together: 13 to 600
-    #[arg(long, value_name = "N", default_value = "40", value_parser = seconds)]
+    /// Length of the run in seconds, all phases together: 14 to 600
+    #[arg(long, value_name = "N", default_value = "46", value_parser = seconds)]
     pub(crate) seconds: u32,
 
     /// Calls per second and stack, in the mean: 10 to 1000
     #[arg(long, value_name = "N", default_value = "200", value_parser = rate)]
     pub(crate) rate: u32,
 
-    /// Seed of the arrivals and of the failures
+    /// Seed of the arrivals, of the failures and of the pauses before retries
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) seed: u64,
 
@@ -70,11 +70,13 @@ fn legend() -> String {
     format!(
         "Stacks:\n  \
            bare       reqwest with a timeout of 5 s\n  \
-           protected  the same behind a total deadline of 5 s, a circuit breaker and an attempt timeout of 500 ms\n\
+           naive      up to three attempts of 500 ms each within a deadline of 5 s\n  \
+           protected  the same, with a retry budget and a circuit breaker\n\
          \n\
          Phases, what the server does in each:\n{}\n\
          Columns:\n  \
-           sent       calls that left the client for the server\n  \
+           sent       attempts that left the client for the server\n  \
+           per call   sent over calls; the retries of a call may fall into the next phase\n  \
            in flight  the most calls that were under way at once\n  \
            back in    from the start of the recovery until 95 % of the calls of a second are ok",
         lines.collect::<String>()
@@ -95,15 +97,15 @@ mod tests {
     #[test]
     fn defaults_are_within_their_ranges() {
         let args = parse(&[]).unwrap();
-        assert_eq!((args.seconds, args.rate, args.seed), (40, 200, 1));
-        assert_eq!(parse(&["--seconds", "13"]).unwrap().seconds, 13);
+        assert_eq!((args.seconds, args.rate, args.seed), (46, 200, 1));
+        assert_eq!(parse(&["--seconds", "14"]).unwrap().seconds, 14);
     }
 
     #[test]
     fn bad_values_are_refused_with_the_valid_range() {
-        for bad in ["12", "601", "0", "-1", "1.5", "long", ""] {
+        for bad in ["13", "601", "0", "-1", "1.5", "long", ""] {
             let error = parse(&[&format!("--seconds={bad}")]).unwrap_err();
-            assert!(error.contains("from 13 to 600"), "{error}");
+            assert!(error.contains("from 14 to 600"), "{error}");
         }
         for bad in ["9", "1001", "fast"] {
             let error = parse(&["--rate", bad]).unwrap_err();
@@ -114,7 +116,7 @@ mod tests {
     #[test]
     fn help_names_the_ranges_the_phases_and_the_columns() {
         let help = Args::command().render_help().to_string();
-        for part in [": 13 to 600", ": 10 to 1000", "recovery", "back in"] {
+        for part in [": 14 to 600", ": 10 to 1000", "naive", "recovery", "per call", "back in"] {
             assert!(help.contains(part), "{part} is not in {help}");
         }
     }

@@ -28,10 +28,10 @@ impl Bars {
         let all = MultiProgress::new();
         let add = |length: u64, style: ProgressStyle| all.add(ProgressBar::new(length).with_style(style));
         let plain = || style("{msg}");
-        let names = stacks.iter().map(|stack| format!("{:>20}", stack.name)).collect::<String>();
-        let heading = add(0, plain()).with_message(format!("{:<32}{names}", "phase"));
+        let names = stacks.iter().map(|stack| format!("{:>19}", stack.name)).collect::<String>();
+        let heading = add(0, plain()).with_message(format!("{:<21}{names}", "phase"));
         let phases = schedule.spans().iter().map(|span| {
-            let bar = add(millis(span.length()), style("{prefix:<9} {bar:20} {msg}"));
+            let bar = add(millis(span.length()), style("{prefix:<9} {bar:10} {msg}"));
             bar.with_prefix(span.phase.name).with_message("")
         });
         let phases = phases.collect();
@@ -65,7 +65,7 @@ impl Bars {
 fn cell(stack: &Watched, index: usize) -> String {
     let tally = stack.recorder.read(|log| log.tallies[index]);
     let ok = tally.ok_percent().map_or_else(|| "-".into(), |ok| format!("{ok:.1}"));
-    format!("{ok:>7} %{:>6} sent", tally.attempts)
+    format!("{ok:>6} %{:>6} sent", tally.attempts)
 }
 
 /// What a stack is doing right now.

@@ -1,4 +1,4 @@
-//! The two ways to call the dependency.
+//! The three ways to call the dependency.
 
 use std::{
     future::Future,
@@ -7,20 +7,23 @@ use std::{
 
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use resilience_core::{
-    Error,
+    Error, RetryPolicy,
     circuit_breaker::{CircuitBreaker, Config},
 };
 use resilience_tower::{
-    CallLayer, CircuitBreakerLayer, TimeoutLayer, TransportLayer, reqwest::ClassifyReqwest,
+    CallLayer, CircuitBreakerLayer, RetryLayer, TimeoutLayer, TransportLayer, reqwest::ClassifyReqwest,
 };
-use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
+use tower::{
+    ServiceBuilder, ServiceExt,
+    util::{BoxCloneSyncService, MapRequestLayer},
+};
 
 use crate::record::Recorder;
 
 /// How long a caller waits in all, whichever way it calls.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long the protected client waits for one attempt: a hundred times what a healthy server needs.
+/// How long the layered clients wait for one attempt: a hundred times what a healthy server needs.
 pub(crate) const ATTEMPT: Duration = Duration::from_millis(500);
 
 /// Makes one call; clones share everything.
@@ -53,31 +56,48 @@ impl Caller for Bare {
     }
 }
 
-/// Reqwest behind a total deadline, a circuit breaker with its defaults and an attempt timeout.
+/// Reqwest in a stack of layers, one of two; what the stacks have in common has the same settings.
 #[derive(Clone, Debug)]
-pub(crate) struct Protected {
+pub(crate) struct Layered {
     stack: BoxCloneSyncService<Request, Response, Error<reqwest::Error>>,
     url: Url,
 }
 
-impl Protected {
-    pub(crate) fn new(url: Url, recorder: Recorder, breaker: CircuitBreaker) -> reqwest::Result<Self> {
+impl Layered {
+    /// Retries by the default policy, whatever that adds to the load; `seed` draws the pauses.
+    pub(crate) fn naive(url: Url, recorder: Recorder, seed: u64) -> reqwest::Result<Self> {
         let stack = ServiceBuilder::new()
             .layer(CallLayer::new())
             .layer(TimeoutLayer::total(PATIENCE))
+            .layer(retry(seed).without_budget())
+            .layer(TimeoutLayer::attempt(ATTEMPT))
+            .layer(TransportLayer::new())
+            .layer(note(recorder))
+            .service(client()?);
+        Ok(Self { stack: BoxCloneSyncService::new(stack), url })
+    }
+
+    /// The same with the default budget, and with `breaker`.
+    pub(crate) fn protected(
+        url: Url,
+        recorder: Recorder,
+        seed: u64,
+        breaker: CircuitBreaker,
+    ) -> reqwest::Result<Self> {
+        let stack = ServiceBuilder::new()
+            .layer(CallLayer::new())
+            .layer(TimeoutLayer::total(PATIENCE))
+            .layer(retry(seed))
             .layer(CircuitBreakerLayer::with_breaker(breaker).classify(ClassifyReqwest))
             .layer(TimeoutLayer::attempt(ATTEMPT))
             .layer(TransportLayer::new())
-            .map_request(move |request| {
-                recorder.attempt();
-                request
-            })
+            .layer(note(recorder))
             .service(client()?);
         Ok(Self { stack: BoxCloneSyncService::new(stack), url })
     }
 }
 
-impl Caller for Protected {
+impl Caller for Layered {
     async fn call(self) -> bool {
         match self.stack.oneshot(Request::new(Method::GET, self.url)).await {
             Ok(response) => whole(response).await,
@@ -86,7 +106,19 @@ impl Caller for Protected {
     }
 }
 
-/// What both callers call with: the difference is what is around it.
+fn retry(seed: u64) -> RetryLayer<ClassifyReqwest> {
+    RetryLayer::new(RetryPolicy::default()).classify(ClassifyReqwest).with_seed(seed)
+}
+
+/// Notes every attempt that leaves the stack.
+fn note(recorder: Recorder) -> MapRequestLayer<impl Fn(Request) -> Request + Clone> {
+    MapRequestLayer::new(move |request| {
+        recorder.attempt();
+        request
+    })
+}
+
+/// What all callers call with: the difference is what is around it.
 fn client() -> reqwest::Result<Client> {
     Client::builder().no_proxy().timeout(PATIENCE).build()
 }
@@ -111,43 +143,56 @@ mod tests {
         server::Server,
     };
 
-    const CALLS: u64 = 30;
+    fn protected(url: Url, recorder: Recorder) -> Layered {
+        Layered::protected(url, recorder, 1, breaker(clock::now(), 1)).unwrap()
+    }
 
     /// Calls a dead server, one call after the other, and counts the attempts.
-    async fn attempts<C: Caller>(caller: impl FnOnce(Url, Recorder) -> C) -> u64 {
+    async fn attempts<C: Caller>(calls: u64, caller: impl FnOnce(Url, Recorder) -> C) -> u64 {
         let mut server = Server::start(1).unwrap();
         server.behave(Behaviour::Down).await.unwrap();
-        let schedule = Arc::new(Schedule::split(40).unwrap());
+        let schedule = Arc::new(Schedule::split(46).unwrap());
         let recorder = Recorder::new(clock::now(), schedule);
         let caller = caller(server.url().parse().unwrap(), recorder.clone());
-        for _ in 0..CALLS {
+        for _ in 0..calls {
             assert!(!caller.clone().call().await);
         }
         recorder.read(|log| log.total().attempts)
     }
 
     #[tokio::test]
-    async fn the_bare_client_tries_every_call() {
-        assert_eq!(attempts(|url, recorder| Bare::new(url, recorder).unwrap()).await, CALLS);
+    async fn the_bare_client_tries_every_call_once() {
+        assert_eq!(attempts(30, |url, recorder| Bare::new(url, recorder).unwrap()).await, 30);
+    }
+
+    #[tokio::test]
+    async fn the_naive_client_tries_every_call_three_times() {
+        assert_eq!(attempts(5, |url, recorder| Layered::naive(url, recorder, 1).unwrap()).await, 15);
+    }
+
+    #[tokio::test]
+    async fn the_protected_client_tries_as_often_while_its_breaker_is_closed() {
+        assert_eq!(attempts(5, protected).await, 15);
     }
 
     #[tokio::test]
     async fn refused_calls_of_the_protected_client_are_no_attempts() {
-        let protected = |url, recorder| Protected::new(url, recorder, breaker(clock::now(), 1)).unwrap();
-        // The breaker trips at twenty failures in a row, and at half of at least twenty calls.
-        assert_eq!(attempts(protected).await, 20);
+        // The breaker trips at twenty failures in a row, and at half of at least twenty attempts.
+        assert_eq!(attempts(30, protected).await, 20);
     }
 
     #[tokio::test]
     async fn only_a_whole_answer_with_status_200_is_success() {
         let mut server = Server::start(1).unwrap();
-        let recorder = Recorder::new(clock::now(), Arc::new(Schedule::split(40).unwrap()));
+        let recorder = Recorder::new(clock::now(), Arc::new(Schedule::split(46).unwrap()));
         let url: Url = server.url().parse().unwrap();
         let bare = Bare::new(url.clone(), recorder.clone()).unwrap();
-        let protected = Protected::new(url, recorder, breaker(clock::now(), 1)).unwrap();
+        let naive = Layered::naive(url.clone(), recorder.clone(), 1).unwrap();
+        let protected = protected(url, recorder);
         for (errors, success) in [(0.0, true), (1.0, false)] {
             server.behave(Behaviour::Answer { delay: Duration::ZERO, errors }).await.unwrap();
             assert_eq!(bare.clone().call().await, success);
+            assert_eq!(naive.clone().call().await, success);
             assert_eq!(protected.clone().call().await, success);
         }
     }

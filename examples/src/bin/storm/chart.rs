@@ -24,7 +24,8 @@ type Point = (f64, f64);
 /// Each point stands for the calls launched within this.
 const BIN: Duration = Duration::from_millis(500);
 const SIZE: (u32, u32) = (1000, 960);
-const COLOURS: [RGBColor; 2] = [RGBColor(213, 94, 0), RGBColor(0, 114, 178)];
+/// A colour for each stack.
+const COLOURS: [RGBColor; 3] = [RGBColor(213, 94, 0), RGBColor(204, 121, 167), RGBColor(0, 114, 178)];
 const GREY: RGBColor = RGBColor(110, 110, 110);
 
 /// A line of a panel.
@@ -50,7 +51,7 @@ pub(crate) fn write(path: &Path, schedule: &Schedule, stacks: &[(&str, Log)]) ->
 
     let sent = series(stacks, "", 1.0, |log| sent(log, schedule));
     let most = sent.iter().flat_map(|line| &line.points).fold(1.0_f64, |most, point| most.max(point.1));
-    panel(&panels[2], schedule, "sent to the server, calls per second", 0.0..most * 1.15, &sent)?;
+    panel(&panels[2], schedule, "sent to the server, attempts per second", 0.0..most * 1.15, &sent)?;
     root.present()?;
     Ok(())
 }
@@ -150,7 +151,7 @@ mod tests {
         Log {
             samples: (0..4000).map(sample).collect(),
             attempts: (0..4000).map(|n| at(n * 10)).collect(),
-            tallies: vec![Tally::default(); 6],
+            tallies: vec![Tally::default(); 7],
         }
     }
 

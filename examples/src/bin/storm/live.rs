@@ -20,6 +20,9 @@ use crate::{
 
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
+/// Begins a line below the one before, where the name of a phase ends.
+const INDENT: &str = "\n                    ";
+
 /// A stack as the view sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Watched {
@@ -51,7 +54,7 @@ pub(crate) struct Live {
 #[derive(Debug)]
 enum View {
     Bars(Bars),
-    /// How many lines have been printed: one at the start and one at the end of each phase.
+    /// How many notes have been printed: one at the start and one at the end of each phase.
     Lines(usize),
 }
 
@@ -94,7 +97,7 @@ impl Live {
                     if elapsed < due {
                         break;
                     }
-                    eprintln!("{:5.1} s  {:<9}{line}", due.as_secs_f64(), span.phase.name);
+                    eprintln!("{:5.1} s  {:<11}{line}", due.as_secs_f64(), span.phase.name);
                     *printed += 1;
                 }
             }
@@ -111,7 +114,12 @@ fn closing(index: usize, span: &Span, stacks: &[Watched]) -> String {
         let tally = stack.recorder.read(|log| log.tallies[index]);
         let rate = tally.attempts as f64 / span.length().as_secs_f64();
         let ok = tally.ok_percent().map_or_else(|| "-".into(), |ok| format!("{ok:.1} % ok"));
-        format!("{} {ok}, {rate:.0} sent/s, up to {} in flight{}", stack.name, tally.peak, stack.breaker())
+        let name = stack.name;
+        format!(
+            "{name:<10}{ok:>11}, {rate:>4.0} sent/s, up to {:>4} in flight{}",
+            tally.peak,
+            stack.breaker()
+        )
     });
-    parts.collect::<Vec<_>>().join("; ")
+    parts.collect::<Vec<_>>().join(INDENT)
 }

@@ -39,7 +39,7 @@ impl Iterator for Arrivals {
     }
 }
 
-/// The load that both stacks get.
+/// The load that every stack gets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) seed: u64,

@@ -1,6 +1,6 @@
-//! A storm over one dependency, weathered by a bare reqwest client and by a protected one.
+//! A storm over one dependency, weathered by a bare reqwest client, by a naive one and by a protected one.
 //!
-//! Each client drives a server of its own with the same arrivals through the same phases, both at
+//! Each client drives a server of its own with the same arrivals through the same phases, all at
 //! the same time; at the end a table says what their callers saw.
 
 mod args;
@@ -22,7 +22,7 @@ use clap::Parser;
 
 use crate::{
     args::Args,
-    callers::{ATTEMPT, Bare, PATIENCE, Protected},
+    callers::{ATTEMPT, Bare, Layered, PATIENCE},
     live::{Live, Watched},
     load::Load,
     record::Recorder,
@@ -69,8 +69,9 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
 /// Both ends of every connection are in this process; without room the clients and servers would
 /// fail for reasons that have nothing to do with the storm.
 fn make_room(rate: u32) -> Result<(), Failure> {
-    // A connection per call, with two ends, for as long as each stack lets it wait; and some to spare.
-    let needed = 2 * u64::from(rate) * ((PATIENCE + ATTEMPT).as_secs() + 1) + 200;
+    // A connection per call, with two ends, for as long as each stack lets it wait: the bare one to the end of
+    // its patience, the others for three attempts at most; and some to spare.
+    let needed = 2 * u64::from(rate) * ((PATIENCE + 2 * 3 * ATTEMPT).as_secs() + 1) + 200;
     let limit = rlimit::increase_nofile_limit(needed)?;
     if limit < needed {
         return Err(format!(
@@ -83,26 +84,38 @@ fn make_room(rate: u32) -> Result<(), Failure> {
 
 async fn storm(args: &Args) -> Result<(), Failure> {
     let schedule = Arc::new(Schedule::split(args.seconds).ok_or("the phases do not fit")?);
-    let (mut bare_server, mut protected_server) = (Server::start(args.seed)?, Server::start(args.seed)?);
+    let server = || Server::start(args.seed);
+    let (mut bare_server, mut naive_server, mut protected_server) = (server()?, server()?, server()?);
     let start = clock::now() + Duration::from_millis(100);
     let recorder = || Recorder::new(start, Arc::clone(&schedule));
-    let (bare_log, protected_log) = (recorder(), recorder());
+    let (bare_log, naive_log, protected_log) = (recorder(), recorder(), recorder());
     let breaker = callers::breaker(start, args.seed);
     let bare = Bare::new(bare_server.url().parse()?, bare_log.clone())?;
-    let protected = Protected::new(protected_server.url().parse()?, protected_log.clone(), breaker.clone())?;
+    let naive = Layered::naive(naive_server.url().parse()?, naive_log.clone(), args.seed)?;
+    let url = protected_server.url().parse()?;
+    let protected = Layered::protected(url, protected_log.clone(), args.seed, breaker.clone())?;
 
     let stacks = [
         Watched { name: "bare", recorder: bare_log.clone(), breaker: None },
+        Watched { name: "naive", recorder: naive_log.clone(), breaker: None },
         Watched { name: "protected", recorder: protected_log.clone(), breaker: Some(breaker) },
     ];
     let load = Load { seed: args.seed, rate: args.rate, start, length: schedule.total() };
     let loads = async {
-        tokio::join!(load.drive(bare, bare_log), load.drive(protected, protected_log));
+        tokio::join!(
+            load.drive(bare, bare_log),
+            load.drive(naive, naive_log),
+            load.drive(protected, protected_log),
+        );
         Ok(())
     };
     let work = async {
-        let servers = (bare_server.play(&schedule, start), protected_server.play(&schedule, start));
-        tokio::try_join!(servers.0, servers.1, loads)
+        tokio::try_join!(
+            bare_server.play(&schedule, start),
+            naive_server.play(&schedule, start),
+            protected_server.play(&schedule, start),
+            loads,
+        )
     };
     Live::new(Arc::clone(&schedule), start, stacks.to_vec()).watch(work).await?;
     finish(args, &schedule, &stacks)

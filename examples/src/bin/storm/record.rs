@@ -25,13 +25,18 @@ pub(crate) struct Tally {
     pub(crate) calls: u64,
     pub(crate) finished: u64,
     pub(crate) ok: u64,
-    /// Calls that left the client for the server during the phase.
+    /// Attempts that left the client for the server during the phase.
     pub(crate) attempts: u64,
     /// The most calls that were under way at once, seen by the callers.
     pub(crate) peak: u64,
 }
 
 impl Tally {
+    /// Attempts over calls, of which some may be for calls of the phase before; `None` without calls.
+    pub(crate) fn attempts_per_call(&self) -> Option<f64> {
+        (self.calls > 0).then(|| self.attempts as f64 / self.calls as f64)
+    }
+
     /// How many of a hundred ended calls were ok; `None` if none has ended.
     pub(crate) fn ok_percent(&self) -> Option<f64> {
         (self.finished > 0).then(|| 100.0 * self.ok as f64 / self.finished as f64)

@@ -21,6 +21,7 @@ pub(crate) struct Row {
     pub(crate) p50_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
     pub(crate) attempts: u64,
+    pub(crate) attempts_per_call: Option<f64>,
     /// The most calls that were under way at once.
     pub(crate) peak_in_flight: u64,
     /// On the line of the last phase alone; `null` there if success never came back.
@@ -44,6 +45,7 @@ pub(crate) fn rows(stack: &'static str, schedule: &Schedule, log: &Log) -> Vec<R
             p50_ms: percentile_ms(&samples, 50),
             p99_ms: percentile_ms(&samples, 99),
             attempts: tally.attempts,
+            attempts_per_call: tally.attempts_per_call(),
             peak_in_flight: tally.peak,
             recover_s: (index == last).then(|| recover_seconds(&samples, span.start, span.end)),
         }
@@ -61,11 +63,11 @@ pub(crate) fn json(stacks: &[Vec<Row>]) -> serde_json::Result<String> {
     Ok(text)
 }
 
-/// The table that a run ends with, 79 columns wide.
+/// The table that a run ends with, 89 columns wide.
 pub(crate) fn table(stacks: &[Vec<Row>]) -> String {
     let mut text = format!(
-        "{:<9}{:<10}{:>7}{:>8}{:>10}{:>10}{:>7}{:>10}{:>8}\n",
-        "phase", "stack", "calls", "ok %", "p50 ms", "p99 ms", "sent", "in flight", "back in"
+        "{:<10}{:<10}{:>6}{:>8}{:>10}{:>10}{:>7}{:>9}{:>10}{:>9}\n",
+        "phase", "stack", "calls", "ok %", "p50 ms", "p99 ms", "sent", "per call", "in flight", "back in"
     );
     let mut phase = "";
     for row in by_phase(stacks) {
@@ -77,13 +79,14 @@ pub(crate) fn table(stacks: &[Vec<Row>]) -> String {
             Some(Some(seconds)) => format!("{seconds:.2} s"),
         };
         let line = format!(
-            "{name:<9}{:<10}{:>7}{:>8}{:>10}{:>10}{:>7}{:>10}{recovered:>8}",
+            "{name:<10}{:<10}{:>6}{:>8}{:>10}{:>10}{:>7}{:>9}{:>10}{recovered:>9}",
             row.stack,
             row.calls,
             number(row.success.map(|share| share * 100.0), 2),
             number(row.p50_ms, 3),
             number(row.p99_ms, 3),
             row.attempts,
+            number(row.attempts_per_call, 2),
             row.peak_in_flight,
         );
         let _ = writeln!(text, "{}", line.trim_end());
@@ -111,14 +114,14 @@ mod tests {
 
     /// Two seconds of calls in the last phase, those of the first failed; one never finished.
     fn log(schedule: &Schedule) -> Log {
-        let start = schedule.spans()[5].start;
+        let start = schedule.spans()[6].start;
         let sample = |n| Sample {
             at: start + Duration::from_millis(10) * n,
             took: Duration::from_micros(1500),
             ok: n >= 100,
         };
-        let mut tallies = vec![Tally::default(); 6];
-        tallies[5] = Tally { calls: 200, finished: 199, ok: 99, attempts: 180, peak: 7 };
+        let mut tallies = vec![Tally::default(); 7];
+        tallies[6] = Tally { calls: 200, finished: 199, ok: 99, attempts: 180, peak: 7 };
         Log { samples: (0..199).map(sample).collect(), attempts: Vec::new(), tallies }
     }
 
@@ -126,10 +129,11 @@ mod tests {
     fn rows_attribute_calls_to_the_phase_of_their_launch() {
         let schedule = Schedule::split(40).unwrap();
         let rows = rows("bare", &schedule, &log(&schedule));
-        assert_eq!(rows.len(), 6);
+        assert_eq!(rows.len(), 7);
         assert_eq!((rows[0].success, rows[0].p50_ms, rows[0].recover_s), (None, None, None));
-        assert_eq!((rows[5].success, rows[5].p50_ms), (Some(0.495), Some(1.5)));
-        assert_eq!(rows[5].recover_s, Some(Some(0.95)));
+        assert_eq!((rows[6].success, rows[6].p50_ms), (Some(0.495), Some(1.5)));
+        assert_eq!((rows[0].attempts_per_call, rows[6].attempts_per_call), (None, Some(0.9)));
+        assert_eq!(rows[6].recover_s, Some(Some(0.95)));
     }
 
     #[test]
@@ -139,11 +143,11 @@ mod tests {
         let stacks = [("bare", log(&schedule)), ("protected", empty)];
         let text = json(&stacks.map(|(name, log)| rows(name, &schedule, &log))).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines.len(), 12);
+        assert_eq!(lines.len(), 14);
         assert_eq!((&lines[0]["phase"], &lines[1]["stack"]), (&"healthy".into(), &"protected".into()));
         assert!(lines[0].get("recover_s").is_none());
-        assert_eq!((&lines[10]["recover_s"], &lines[10]["attempts"]), (&0.95.into(), &180.into()));
-        assert_eq!(lines[11]["recover_s"], Value::Null);
+        assert_eq!((&lines[12]["recover_s"], &lines[12]["attempts"]), (&0.95.into(), &180.into()));
+        assert_eq!(lines[13]["recover_s"], Value::Null);
     }
 
     #[test]
@@ -152,9 +156,9 @@ mod tests {
         let stacks = ["bare", "protected"].map(|name| rows(name, &schedule, &log(&schedule)));
         let table = table(&stacks);
         let lines: Vec<_> = table.lines().collect();
-        assert_eq!(lines.len(), 13);
-        assert!(lines[11].starts_with("recovery bare"));
-        assert!(lines[11].ends_with("49.50     1.500     1.500    180         7  0.95 s"));
-        assert!(lines[12].starts_with("         protected"));
+        assert_eq!(lines.len(), 15);
+        assert!(lines[13].starts_with("recovery  bare"));
+        assert!(lines[13].ends_with("49.50     1.500     1.500    180     0.90         7   0.95 s"));
+        assert!(lines[14].starts_with("          protected"));
     }
 }

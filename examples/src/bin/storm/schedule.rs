@@ -31,11 +31,18 @@ const HEALTHY: Behaviour = Behaviour::Answer { delay: SERVICE_TIME, errors: 0.0 
 /// The phases in their order; recovery is measured in the last.
 ///
 /// The phase before the last is bad for a stack that gives up early, so its breaker is open when the
-/// dependency comes back. The weights make 40 seconds come out even.
+/// dependency comes back. The weights make 46 seconds come out even.
 pub(crate) const PHASES: &[Phase] = &[
     Phase { name: "healthy", about: "answers after 5 ms", behaviour: HEALTHY, least: 1, weight: 4 },
     Phase {
-        name: "errors",
+        name: "errors_10",
+        about: "10 % of the answers are 500",
+        behaviour: Behaviour::Answer { delay: SERVICE_TIME, errors: 0.1 },
+        least: 1,
+        weight: 5,
+    },
+    Phase {
+        name: "errors_30",
         about: "30 % of the answers are 500",
         behaviour: Behaviour::Answer { delay: SERVICE_TIME, errors: 0.3 },
         least: 1,
@@ -127,17 +134,17 @@ mod tests {
 
     #[test]
     fn default_length_splits_into_whole_seconds() {
-        let schedule = Schedule::split(40).unwrap();
+        let schedule = Schedule::split(46).unwrap();
         let lengths = schedule.spans().iter().map(|span| span.length().as_millis());
-        assert_eq!(lengths.collect::<Vec<_>>(), [5000, 6000, 7000, 7000, 5000, 10000]);
-        assert_eq!(schedule.total(), Duration::from_secs(40));
+        assert_eq!(lengths.collect::<Vec<_>>(), [5000, 6000, 6000, 7000, 7000, 5000, 10000]);
+        assert_eq!(schedule.total(), Duration::from_secs(46));
     }
 
     #[test]
     fn shortest_run_gives_every_phase_its_least() {
         let schedule = Schedule::split(least_seconds()).unwrap();
         let lengths = schedule.spans().iter().map(|span| span.length().as_secs());
-        assert_eq!(lengths.collect::<Vec<_>>(), [1, 1, 1, 1, 1, 8]);
+        assert_eq!(lengths.collect::<Vec<_>>(), [1, 1, 1, 1, 1, 1, 8]);
         assert!(Schedule::split(least_seconds() - 1).is_none());
     }
 
@@ -152,9 +159,9 @@ mod tests {
 
     #[test]
     fn a_phase_owns_its_start_and_not_its_end() {
-        let schedule = Schedule::split(40).unwrap();
+        let schedule = Schedule::split(46).unwrap();
         let index = |millis| schedule.index_at(Duration::from_millis(millis));
         assert_eq!([index(0), index(4999), index(5000)], [0, 0, 1]);
-        assert_eq!([index(29_999), index(30_000), index(99_000)], [4, 5, 5]);
+        assert_eq!([index(35_999), index(36_000), index(99_000)], [5, 6, 6]);
     }
 }
