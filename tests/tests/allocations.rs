@@ -12,9 +12,12 @@ use std::{
     time::Duration,
 };
 
-use resilience_core::{Call, CircuitBreaker, Error, ErrorsAreFailures, Rejected, circuit_breaker::Config};
+use resilience_core::{
+    Backoff, Call, CircuitBreaker, Error, ErrorsAreFailures, Rejected, RetryBudget, RetryPolicy,
+    circuit_breaker::Config,
+};
 use resilience_metrics::Telemetry;
-use resilience_tower::{CircuitBreakerLayer, TimeoutLayer};
+use resilience_tower::{CircuitBreakerLayer, RetryLayer, TimeoutLayer, retry::KeyedBudgets};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tests::time;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
@@ -123,10 +126,15 @@ impl Service<Call<u64>> for Boxing {
 const READY: Upstream = Upstream { pending: 0, hangs: false, fails_each: None };
 const PENDING: Upstream = Upstream { pending: 1, ..READY };
 const HANGING: Upstream = Upstream { hangs: true, ..READY };
-const FAILING: Upstream = Upstream { fails_each: Some(3), ..READY };
+/// Rarely enough for a breaker to stay closed, whatever is retried.
+const FAILING: Upstream = Upstream { fails_each: Some(7), ..READY };
 
 fn breaker(config: Config) -> CircuitBreakerLayer {
     CircuitBreakerLayer::new(config)
+}
+
+fn retry() -> RetryLayer {
+    RetryLayer::new(RetryPolicy::new().backoff(Backoff::constant(MS)))
 }
 
 fn forced_open() -> CircuitBreakerLayer {
@@ -151,18 +159,27 @@ fn observed() -> impl Layer<Upstream, Service: Service<Call<u64>, Response = u64
     let telemetry = Telemetry::new("allocations");
     let breaker = breaker(Config::new());
     let observer = telemetry.circuit_breaker("circuit_breaker", breaker.breaker());
+    let retry = retry();
+    let retries = telemetry.retry("retry", retry.budget());
     ServiceBuilder::new()
         .layer(telemetry.operation_layer(ErrorsAreFailures))
         .layer(TimeoutLayer::total(SECOND).with_observer(telemetry.timeout("total")))
+        .layer(retry.with_observer(retries))
         .layer(breaker.with_observer(observer))
+        .layer(telemetry.attempt_layer(ErrorsAreFailures))
         .layer(TimeoutLayer::attempt(SECOND / 2).with_observer(telemetry.timeout("attempt")))
 }
 
 fn stack() -> impl Layer<Upstream, Service: Service<Call<u64>, Response = u64, Error = Error<&'static str>>> {
     ServiceBuilder::new()
         .layer(TimeoutLayer::total(SECOND))
+        .layer(retry())
         .layer(breaker(Config::new()))
         .layer(TimeoutLayer::attempt(SECOND / 2))
+}
+
+fn by_key() -> KeyedBudgets<u64, fn(&Call<u64>) -> u64> {
+    KeyedBudgets::new(RetryBudget::new, |call| *call.request() % 10)
 }
 
 const fn answered(answer: Answer) -> bool {
@@ -204,6 +221,16 @@ async fn trap_31_no_call_allocates_whatever_the_policies_decide() {
         ("attempt timeout, cut", allocations(attempt(), HANGING, cut).await),
         ("total timeout, ready", allocations(total(), READY, answered).await),
         ("total timeout, pending", allocations(total(), PENDING, answered).await),
+        ("retry, ready", allocations(retry(), READY, answered).await),
+        ("retry, pending", allocations(retry(), PENDING, answered).await),
+        ("retry, no budget", allocations(retry().without_budget(), READY, answered).await),
+        ("retry, ratio", allocations(retry().with_budget(RetryBudget::ratio(0.1)), READY, answered).await),
+        (
+            "retry, in flight",
+            allocations(retry().with_budget(RetryBudget::in_flight(20, 3)), READY, answered).await,
+        ),
+        ("retry, by key", allocations(retry().with_keyed_budgets(by_key()), READY, answered).await),
+        ("retry, failures and pauses", allocations(retry(), FAILING, no_refusal).await),
         ("stack, ready", allocations(stack(), READY, answered).await),
         ("stack, pending", allocations(stack(), PENDING, answered).await),
         ("stack, failures", allocations(stack(), FAILING, no_refusal).await),

@@ -13,7 +13,7 @@ use std::{
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use resilience_core::{
-    CircuitBreaker, FailureKind, Verdict,
+    CircuitBreaker, FailureKind, RetryBudget, Verdict,
     circuit_breaker::{Config, State},
     keyed::{Entry, Keyed, Worth},
 };
@@ -242,4 +242,35 @@ fn a_flood_of_keys_closes_no_open_breaker() {
     assert!(forced.is_same(&table.get(&u64::MAX, later).unwrap()));
     assert!((0..5).all(|key| table.get(&key, later).is_none()));
     assert!(table.overflow().is_none(), "and everybody found room");
+}
+
+#[test]
+fn trap_25_a_flood_of_keys_refills_no_spent_budget() {
+    let start = time::now();
+    let hour = Duration::from_secs(3600);
+    let table = Keyed::new(NonZeroUsize::new(500).unwrap(), hour);
+    let retry = |budget: &RetryBudget, now| {
+        let mut tab = budget.open(|| now);
+        budget.withdraw(&mut tab, FailureKind::Transient, || now)
+    };
+    let spent: Vec<(u64, RetryBudget)> = (0..5)
+        .map(|key| {
+            let budget = table.get_or_insert_with(key, start, RetryBudget::new);
+            while retry(&budget, start) {}
+            (key, budget)
+        })
+        .collect();
+    for n in 0..100_000 {
+        let now = start + SECOND + Duration::from_micros(n);
+        let budget = table.get_or_insert_with(5 + n, now, RetryBudget::new);
+        if n % 10 == 0 {
+            assert!(retry(&budget, now), "not all newcomers are as good as new");
+        }
+        assert!(n % 1000 > 0 || table.len() <= 500);
+    }
+    let now = start + 2 * SECOND;
+    for (key, budget) in spent {
+        assert!(budget.is_same(&table.get(&key, now).unwrap()));
+        assert!(!retry(&budget, now));
+    }
 }
