@@ -249,9 +249,7 @@ where
         let mut retries = self.retries.unwrap_or_default();
         if verdict == Verdict::Success {
             self.account.deposit();
-            if retries.attempts() > 1 {
-                self.account.tell(&Event::RetryRecovered { attempts: retries.attempts() });
-            }
+            self.account.tell(&Event::RetryRecovered { attempts: retries.attempts() });
             return Next::Return(result);
         }
         let failed = self.failed(verdict, &result);

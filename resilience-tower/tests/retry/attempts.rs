@@ -99,6 +99,39 @@ async fn trap_17_a_request_that_cannot_be_copied_is_sent_once_and_that_is_no_err
     assert_eq!((failed.into_inner(), attempts), (Some(Does::Fail(Transient)), 1));
 }
 
+/// A request of which there is nothing left to send after the first attempt.
+#[derive(Clone, Debug)]
+struct Streamed;
+
+impl Replay for Streamed {
+    fn try_clone(&self) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn is_complete(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_is_not_complete_any_more_is_not_sent() {
+    let inner = Scripted::always(Does::Fail(Transient));
+    let error =
+        RetryLayer::new(at_once()).layer(inner.clone()).oneshot(Call::new(Streamed)).await.unwrap_err();
+    let gave_up = GaveUp { attempts: 1, reason: Reason::NotReplayable };
+    assert_eq!((error.gave_up(), inner.attempts().len()), (Some(gave_up), 1));
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "`Retry`'s future was polled after it had completed")]
+async fn to_poll_it_again_is_a_mistake() {
+    let inner = Scripted::always(Does::Fail(Transient));
+    let mut service = RetryLayer::new(at_once()).layer(inner);
+    let mut response = pin!(ServiceExt::<Call<u32>>::ready(&mut service).await.unwrap().call(Call::new(7)));
+    assert!(response.as_mut().await.is_err());
+    let _ = response.await;
+}
+
 /// A request that may do harm when it is sent twice.
 #[derive(Clone, Debug)]
 struct Charge(Safety);
