@@ -12,6 +12,6 @@ pub use self::{
     respond::{Respond, RespondFuture, RespondLayer, response},
 };
 
+pub(crate) use self::hint::hint;
 #[cfg(feature = "reqwest")]
-pub(crate) use self::replay::safety;
-pub(crate) use self::{classify::verdict, hint::hint};
+pub(crate) use self::{classify::verdict, replay::safety};

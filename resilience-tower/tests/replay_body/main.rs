@@ -84,11 +84,34 @@ fn over_the_cap_the_body_is_sent_and_not_kept() {
     let mut first = ReplayBody::new(three(), 10);
     let mut second = copy(&first);
     assert_eq!((next(&mut first), next(&mut first)), (text("one"), text("two")));
-    assert!(second.is_complete(), "six of ten bytes");
     assert_eq!(next(&mut first), text("three"));
     assert!(!second.is_complete() && !copy(&first).is_complete());
     assert_eq!(next(&mut second), Got::Incomplete);
     assert_eq!(rest(&mut first), [Got::Trailers(trailers()), Got::End], "the first goes on undisturbed");
+}
+
+/// A pause before the next attempt may be long, and the connection may use it.
+#[test]
+fn an_attempt_that_was_promised_all_gets_all() {
+    let mut first = ReplayBody::new(three().saying(Says::Exactly, false), 6);
+    let mut second = copy(&first);
+    assert_eq!(next(&mut first), text("one"));
+    assert!(second.is_complete());
+    assert_eq!(next(&mut first), text("two"), "under the cap it goes on");
+    assert_eq!(next(&mut first), Got::Superseded, "and not over it");
+    assert_eq!(second.size_hint().exact(), Some(11));
+    let third = copy(&second);
+    let all = [text("one"), text("two"), text("three"), Got::Trailers(trailers()), Got::End];
+    assert_eq!(rest(&mut second), all);
+    assert!(!third.is_complete(), "the second is over the cap, and nobody was promised anything");
+    assert_eq!(next(&mut first), Got::Superseded);
+
+    let mut first = ReplayBody::new(three(), 6);
+    let second = copy(&first);
+    let _stale = copy(&first);
+    assert!(second.is_complete());
+    drop(second);
+    assert_eq!(rest(&mut first).last(), Some(&Got::End), "there is no second attempt after all");
 }
 
 #[test]
@@ -157,7 +180,7 @@ fn an_error_of_the_body_is_the_source_and_is_not_sent_again() {
 }
 
 /// The data of a frame that can be seen to be freed.
-struct Tracked(#[expect(dead_code, reason = "it is counted")] Arc<()>);
+pub(crate) struct Tracked(#[expect(dead_code, reason = "it is counted")] pub(crate) Arc<()>);
 
 impl AsRef<[u8]> for Tracked {
     fn as_ref(&self) -> &[u8] {
@@ -169,7 +192,7 @@ impl AsRef<[u8]> for Tracked {
 fn tracked(frames: usize, cap: usize) -> (ReplayBody<Plain>, impl Fn() -> usize) {
     let count = Arc::<()>::default();
     let frame = |_| Bytes::from_owner(Tracked(Arc::clone(&count)));
-    let body = Plain((0..frames).map(frame).collect());
+    let body = Plain::new((0..frames).map(frame));
     (ReplayBody::new(body, cap), move || Arc::strong_count(&count) - 1)
 }
 
@@ -218,7 +241,7 @@ fn what_was_kept_is_freed_when_nobody_can_ask_for_it() {
 #[test]
 fn data_that_is_bytes_is_not_copied() {
     let bytes = Bytes::from_static(b"data");
-    let mut first = ReplayBody::new(Plain([bytes.clone()].into()), 100);
+    let mut first = ReplayBody::new(Plain::new([bytes.clone()]), 100);
     let mut second = copy(&first);
     for body in [&mut first, &mut second] {
         let Got::Data(data) = next(body) else { panic!("there is data") };
@@ -234,7 +257,7 @@ fn twice(request: &Request<ReplayBody<Plain>>) -> [Vec<Got>; 2] {
 }
 
 fn order(bytes: usize) -> Request<Plain> {
-    let body = Plain([Bytes::from(vec![7; bytes])].into());
+    let body = Plain::new([Bytes::from(vec![7; bytes])]);
     Request::post("/orders").body(body).unwrap()
 }
 

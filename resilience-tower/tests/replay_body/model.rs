@@ -191,13 +191,23 @@ impl Model {
             Step::Pending => return Got::Pending,
             Step::Fail | Step::Panic => (self.failed, self.complete) = (true, false),
             Step::Data(_) | Step::Trailers(_) => {
-                *at += 1;
                 self.received.push(step.clone());
-                let fits = self.received.iter().map(size).sum::<usize>() <= self.cap;
+                let fits = is_empty(&step) || self.received.iter().map(size).sum::<usize>() <= self.cap;
+                if !fits && self.is_awaited() {
+                    // For the attempt that was asked for, and is still to begin.
+                    self.turns += 1;
+                    return Got::Superseded;
+                }
+                self.handles[place].at += 1;
                 self.complete &= is_empty(&step) || fresh > 0 && fits;
             }
         }
         got(&step)
+    }
+
+    fn is_awaited(&self) -> bool {
+        let is_next = |handle: &Handle| handle.turn.is_none() && handle.asked == self.questions;
+        self.questions > self.newest && self.handles.iter().any(is_next)
     }
 
     fn copy(&mut self, place: usize) {
@@ -208,9 +218,11 @@ impl Model {
     }
 
     fn ask(&mut self, place: usize) {
-        self.questions += 1;
         let handle = &mut self.handles[place];
-        handle.asked = self.questions;
+        if handle.turn.is_none() {
+            self.questions += 1;
+            handle.asked = self.questions;
+        }
         assert_eq!(handle.body.is_complete(), handle.turn.is_none() && self.complete);
     }
 

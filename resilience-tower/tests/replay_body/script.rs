@@ -112,7 +112,17 @@ impl Body for Script {
 }
 
 /// A body of nothing but these frames.
-pub(crate) struct Plain(pub(crate) VecDeque<Bytes>);
+pub(crate) struct Plain {
+    frames: VecDeque<Bytes>,
+    /// Called at each poll.
+    pub(crate) inside: Option<Box<dyn FnMut() + Send>>,
+}
+
+impl Plain {
+    pub(crate) fn new(frames: impl IntoIterator<Item = Bytes>) -> Self {
+        Self { frames: frames.into_iter().collect(), inside: None }
+    }
+}
 
 impl Body for Plain {
     type Data = Bytes;
@@ -122,7 +132,10 @@ impl Body for Plain {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.pop_front().map(|data| Ok(Frame::data(data))))
+        if let Some(inside) = &mut self.inside {
+            inside();
+        }
+        Poll::Ready(self.frames.pop_front().map(|data| Ok(Frame::data(data))))
     }
 }
 

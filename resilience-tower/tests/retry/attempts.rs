@@ -30,7 +30,7 @@ fn at_once() -> RetryPolicy {
 async fn a_failed_attempt_is_followed_by_another_and_each_knows_its_number() {
     let inner = Scripted::new([Does::Fail(Transient), Does::Fail(Timeout)], Does::Answer);
     let heard = Heard::default();
-    let layer = RetryLayer::new(at_once()).classify(AsTold).with_observer(heard.clone());
+    let layer = RetryLayer::new(at_once()).classify(AsTold).without_budget().with_observer(heard.clone());
     let trail = Trail::new();
     let call = Call::with_context(7, Context::new().with_trail(trail.clone()));
     assert_eq!(layer.layer(inner.clone()).oneshot(call).await, Ok("answer"));
@@ -234,6 +234,20 @@ async fn cancelled_in_the_pause_there_is_no_further_attempt_and_nothing_in_fligh
     assert_eq!(budget.tokens(now()), 1.0);
     tokio::time::sleep(60 * SECOND).await;
     assert_eq!(inner.attempts().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_is_over_counts_as_in_flight_no_more_although_its_future_is_there() {
+    let budget = RetryBudget::in_flight(100, 0);
+    for does in [Does::Answer, Does::Fail(Transient)] {
+        let mut service =
+            RetryLayer::new(at_once()).with_budget(budget.clone()).layer(Scripted::always(does));
+        let mut response =
+            pin!(ServiceExt::<Call<u32>>::ready(&mut service).await.unwrap().call(Call::new(7)));
+        assert_eq!(budget.max_tokens(), 1.0);
+        let _ = response.as_mut().await;
+        assert_eq!(budget.max_tokens(), 0.0, "{does:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -111,6 +111,11 @@ async fn grpcs_throttle_counts_failures_that_are_not_retried_too() {
         let _ = give_up(&layer, &inner, Context::new()).await;
         assert_eq!(budget.tokens(now()), left);
     }
+    let layer =
+        RetryLayer::new(exact()).classify(AsTold).with_budget(budget.clone()).with_observer(Heard::default());
+    let (error, attempts, _) = give_up(&layer, &inner, Context::new()).await;
+    assert_eq!((attempts, budget.tokens(now())), (2, 5.0), "6 are more than half, 5 are not");
+    assert_eq!(error.gave_up().map(|gave_up| gave_up.reason), Some(Reason::Budget));
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use resilience_core::{
 use resilience_tower::RetryLayer;
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::script::{AsTold, Does, MS, PeerOverloaded, SECOND, Scripted, Transient, now};
+use crate::script::{AsTold, Does, Heard, MS, PeerOverloaded, SECOND, Scripted, Transient, now};
 
 fn exact(pause: Duration) -> RetryPolicy {
     RetryPolicy::new().backoff(Backoff::exponential(pause).jitter(Jitter::None))
@@ -98,7 +98,9 @@ async fn trap_12_retries_of_the_same_millisecond_spread_over_the_whole_interval(
 async fn a_seed_repeats_the_pauses() {
     let draw = |seed| async move {
         let inner = Scripted::always(Does::Fail(Transient));
-        let layer = RetryLayer::new(RetryPolicy::new().max_attempts(6)).with_seed(seed);
+        let layer = RetryLayer::new(RetryPolicy::new().max_attempts(6))
+            .with_seed(seed)
+            .with_observer(Heard::default());
         assert!(layer.layer(inner.clone()).oneshot(Call::new(7)).await.is_err());
         inner.pauses()
     };

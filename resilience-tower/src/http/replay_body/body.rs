@@ -15,7 +15,8 @@ use resilience_core::BoxError;
 
 use super::{
     ReplayError,
-    state::{FRESH, Rank, State, Turn},
+    fresh::Rank,
+    state::{FRESH, State, Turn},
     step::{After, Step},
 };
 use crate::retry::Replay;
@@ -28,7 +29,8 @@ use crate::retry::Replay;
 ///
 /// A frame is kept only while there is a handle that has not been polled yet; the last attempt keeps nothing. Over the cap,
 /// what was kept is dropped, the attempt under way streams on, and copies are no longer
-/// [complete](Replay::is_complete). The same holds after an error of the body.
+/// [complete](Replay::is_complete). The same holds after an error of the body. Only if a copy was asked meanwhile, and said that it
+/// is complete, it stays so: then it is the attempt under way that stops.
 ///
 /// One handle is current: the one that was first polled last. A connection may still hold the handle of an earlier attempt; it
 /// is woken and gets [`ReplayError::Superseded`], also if it is polled for the first time only then: a handle that was not
@@ -88,24 +90,28 @@ impl<B> ReplayBody<B> {
 impl<B> Replay for ReplayBody<B> {
     fn try_clone(&self) -> Option<Self> {
         let mut state = self.shared.state.lock();
-        state.join();
-        Some(Self { shared: Arc::clone(&self.shared), turn: FRESH, rank: AtomicU64::new(self.rank()) })
+        let rank = self.rank();
+        state.fresh.join(rank);
+        Some(Self { shared: Arc::clone(&self.shared), turn: FRESH, rank: AtomicU64::new(rank) })
     }
 
     /// `false` as well once this handle has been polled.
     ///
     /// To ask announces the next attempt, with this handle or a copy of it: handles that were announced before or never do not
-    /// supersede it any more.
+    /// supersede it any more, and the attempt under way has to stop where it would come to more than the cap.
     fn is_complete(&self) -> bool {
         let mut state = self.shared.state.lock();
-        self.rank.store(state.announce(), Ordering::Relaxed);
+        if self.turn == FRESH {
+            self.rank.store(state.fresh.announce(), Ordering::Relaxed);
+        }
         self.turn == FRESH && state.is_complete()
     }
 }
 
 impl<B> Drop for ReplayBody<B> {
     fn drop(&mut self) {
-        self.shared.with(|state, after| state.leave(self.turn, after));
+        let rank = self.rank();
+        self.shared.with(|state, after| state.leave(self.turn, rank, after));
     }
 }
 

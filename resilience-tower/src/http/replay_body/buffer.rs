@@ -71,15 +71,19 @@ impl Buffer {
         Some(kept)
     }
 
-    /// A frame has come. It is kept if it may be asked for `again` and there is room, and in any case for the current handle if
-    /// that was not `given` it.
+    pub(super) fn has_room_for(&self, frame: &Frame<Bytes>) -> bool {
+        size(frame) <= self.room
+    }
+
+    /// A frame has come. It is kept if it is to be there `again`, and in any case for the current handle if that was not `given`
+    /// it.
     pub(super) fn keep(&mut self, frame: &Frame<Bytes>, given: bool, again: bool, gone: &mut Gone) {
         let Some(kept) = Kept::copy_of(frame) else { return };
-        let (data, size) = (kept.data_len(), kept.size());
-        if self.complete && !(again && size <= self.room) {
+        if self.complete && !again {
             self.forget(gone);
         }
-        self.room = self.room.saturating_sub(size);
+        let data = kept.data_len();
+        self.room = self.room.saturating_sub(size(frame));
         self.received += data;
         if given {
             self.sent += data;
@@ -127,16 +131,6 @@ impl Kept {
             Self::Trailers(_) => 0,
         }
     }
-
-    /// What it takes of the cap: its data, or the names and values of the trailers.
-    fn size(&self) -> usize {
-        match self {
-            Self::Data(data) => data.len(),
-            Self::Trailers(trailers) => {
-                trailers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
-            }
-        }
-    }
 }
 
 impl From<Kept> for Frame<Bytes> {
@@ -146,4 +140,13 @@ impl From<Kept> for Frame<Bytes> {
             Kept::Trailers(trailers) => Self::trailers(*trailers),
         }
     }
+}
+
+/// What a frame takes of the cap: its data, or the names and values of the trailers.
+fn size(frame: &Frame<Bytes>) -> usize {
+    let data = frame.data_ref().map_or(0, Bytes::len);
+    let trailers = frame
+        .trailers_ref()
+        .map_or(0, |trailers| trailers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum());
+    data + trailers
 }

@@ -3,6 +3,7 @@
 mod body;
 mod buffer;
 mod error;
+mod fresh;
 mod layer;
 mod service;
 mod state;

@@ -3,7 +3,8 @@
 //! Of the handles that have been polled, the one that began last is the current one; the others are over. A handle that has not
 //! been polled is fresh: it may become the current one, so what was received is kept for it. But a connection may hold on to
 //! the handle of an attempt that is over and poll it for the first time when a later one has begun. So a handle has a rank, which
-//! grows when it is announced, and does not supersede one of a higher rank.
+//! grows when it is announced, and does not supersede one of a higher rank. And between the announcement and the first poll the
+//! connection may go on with the earlier attempt: it may, but not so far that what was kept becomes too much.
 
 use std::{mem, task::Waker};
 
@@ -13,6 +14,7 @@ use http_body::{Frame, SizeHint};
 use super::{
     ReplayError,
     buffer::Buffer,
+    fresh::{Fresh, Rank},
     step::{After, Source, Step},
 };
 
@@ -21,17 +23,13 @@ pub(super) type Turn = u64;
 
 pub(super) const FRESH: Turn = 0;
 
-/// How many announcements there were when a handle, or the one it is a copy of, was announced.
-pub(super) type Rank = u64;
-
 pub(super) struct State<B> {
     source: Source<B>,
     buffer: Buffer,
-    fresh: usize,
+    pub(super) fresh: Fresh,
     current: Turn,
     current_rank: Rank,
     current_lives: bool,
-    announced: Rank,
     /// Of the current handle, if it waits.
     waker: Option<Waker>,
     /// What the body said of its length before it was first polled.
@@ -44,28 +42,17 @@ impl<B> State<B> {
         Self {
             source: body.map_or(Source::Ended, Source::Here),
             buffer: Buffer::new(cap),
-            fresh: 1,
+            fresh: Fresh::one(),
             current: FRESH,
             current_rank: 0,
             current_lives: false,
-            announced: 0,
             waker: None,
             total,
         }
     }
 
-    pub(super) fn join(&mut self) {
-        self.fresh += 1;
-    }
-
     pub(super) fn is_complete(&self) -> bool {
         self.buffer.is_complete()
-    }
-
-    /// The rank of a handle that is about to be sent.
-    pub(super) fn announce(&mut self) -> Rank {
-        self.announced += 1;
-        self.announced
     }
 
     /// What the handle yields next. It leaves its waker here if it has to wait.
@@ -88,7 +75,7 @@ impl<B> State<B> {
         if *turn != self.current {
             return Step::Fail(ReplayError::Superseded);
         }
-        if let Some(kept) = self.buffer.next(self.fresh > 0) {
+        if let Some(kept) = self.buffer.next(self.fresh.any()) {
             return Step::Yield(kept.into());
         }
         match mem::replace(&mut self.source, Source::Lent) {
@@ -114,7 +101,7 @@ impl<B> State<B> {
         self.current += 1;
         self.current_rank = rank;
         self.current_lives = true;
-        self.fresh -= 1;
+        self.fresh.leave(rank);
         self.buffer.rewind();
         self.current
     }
@@ -144,13 +131,27 @@ impl<B> State<B> {
         body: Option<B>,
         after: &mut After<B>,
     ) -> Result<(), ReplayError> {
-        let still = self.put_back(turn, body, after);
-        // One that was superseded while it polled does not get the frame: the current handle does.
-        self.buffer.keep(frame, still.is_ok(), self.fresh > 0, &mut after.gone);
+        let mut still = self.put_back(turn, body, after);
         if self.is_abandoned() {
-            self.buffer.clear(&mut after.gone);
+            return still;
         }
+        let fits = self.buffer.has_room_for(frame);
+        let is_revoked = still.is_ok() && !fits && self.fresh.is_awaited(self.current_rank);
+        if is_revoked {
+            still = Err(self.revoke());
+        }
+        // One that was superseded while it polled does not get the frame: the next one does.
+        let again = self.fresh.any() && (fits || is_revoked);
+        self.buffer.keep(frame, still.is_ok(), again, &mut after.gone);
         still
+    }
+
+    /// The current handle would cost the attempt to come what was kept: it has to stop instead, and nobody is current.
+    fn revoke(&mut self) -> ReplayError {
+        self.current += 1;
+        self.current_lives = false;
+        self.buffer.rewind();
+        ReplayError::Superseded
     }
 
     /// The body has failed, or panicked: nobody can send all of it.
@@ -180,25 +181,23 @@ impl<B> State<B> {
     }
 
     /// A handle is dropped. What nobody can send any more goes with it.
-    pub(super) fn leave(&mut self, turn: Turn, after: &mut After<B>) {
+    pub(super) fn leave(&mut self, turn: Turn, rank: Rank, after: &mut After<B>) {
         if turn == FRESH {
-            self.fresh -= 1;
+            self.fresh.leave(rank);
         } else if turn == self.current {
             self.current_lives = false;
             after.waker = self.waker.take();
         }
         if self.is_abandoned() {
             self.buffer.clear(&mut after.gone);
-            if !matches!(self.source, Source::Lent) {
-                after.source = mem::replace(&mut self.source, Source::Lost);
-            }
-        } else if self.fresh == 0 {
+            after.source = mem::replace(&mut self.source, Source::Lost);
+        } else if !self.fresh.any() {
             self.buffer.forget_given(&mut after.gone);
         }
     }
 
     fn is_abandoned(&self) -> bool {
-        self.fresh == 0 && !self.current_lives
+        !self.fresh.any() && !self.current_lives
     }
 
     fn has_ended(&self) -> bool {
