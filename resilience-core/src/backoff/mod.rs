@@ -49,7 +49,12 @@ impl Backoff {
     /// Draws one number from `rng`, but none where the jitter is [`Jitter::None`] or the bound is zero.
     #[must_use = "the delay has been counted"]
     pub fn next_delay(&self, delays: &mut Delays, rng: &mut Rng) -> Duration {
-        Duration::from_nanos(self.next_nanos(delays, || rng.unit()))
+        self.next_delay_with(delays, || rng.unit())
+    }
+
+    /// The same for a generator that is only made when a number has to be drawn.
+    pub(crate) fn next_delay_with(&self, delays: &mut Delays, unit: impl FnOnce() -> f64) -> Duration {
+        Duration::from_nanos(self.next_nanos(delays, unit))
     }
 
     /// The longest delay that there can be before retry `n`, jitter included; zero before the first attempt, `n = 0`.

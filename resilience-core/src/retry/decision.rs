@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Reason, RetryPolicy};
-use crate::{Deadline, FailureKind, Hint, Rejected, Rng, Verdict, backoff::Delays};
+use crate::{Deadline, FailureKind, Hint, Rejected, Verdict, backoff::Delays};
 
 /// What sending a request twice may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,7 +116,8 @@ pub enum Decision {
 impl RetryPolicy {
     /// Decides what to do after an attempt that did not succeed.
     ///
-    /// The checks come in the order of [`Reason::ALL`]. `charge` is asked last, once and only if nothing else speaks against
+    /// The checks come in the order of [`Reason::ALL`]. `now` is asked for the time if there is a deadline, and `unit` for a
+    /// number from 0 to 1 ([`Rng::unit`](crate::Rng::unit)) if the pause leaves something to chance. `charge` is asked last, once and only if nothing else speaks against
     /// another attempt; it says whether the budget grants a retry of that kind, and charges it. If the decision is
     /// [`Again`](Decision::Again), `retries` counts the attempt to come.
     ///
@@ -129,23 +130,23 @@ impl RetryPolicy {
     /// let failed = Failed::new(Verdict::Failure(FailureKind::Transient));
     /// let mut retries = Retries::new();
     ///
-    /// let first = policy.decide(&mut retries, &failed, Instant::now(), &mut rng, |_| true);
+    /// let first = policy.decide(&mut retries, &failed, Instant::now, || rng.unit(), |_| true);
     /// assert!(matches!(first, Decision::Again { .. }));
-    /// let second = policy.decide(&mut retries, &failed, Instant::now(), &mut rng, |_| true);
+    /// let second = policy.decide(&mut retries, &failed, Instant::now, || rng.unit(), |_| true);
     /// assert!(matches!(second, Decision::Stop { reason: Reason::MaxAttempts, .. }));
     /// ```
     pub fn decide(
         &self,
         retries: &mut Retries,
         failed: &Failed,
-        now: Instant,
-        rng: &mut Rng,
+        now: impl FnOnce() -> Instant,
+        unit: impl FnOnce() -> f64,
         charge: impl FnOnce(FailureKind) -> bool,
     ) -> Decision {
         let Some(kind) = self.kind(failed) else {
             return Decision::Stop { reason: Reason::NotRetryable, kind: None };
         };
-        match self.after(kind, retries, failed, now, rng) {
+        match self.after(kind, retries, failed, now, unit) {
             Ok(after) if charge(kind) => {
                 retries.attempts += 1;
                 Decision::Again { after, kind }
@@ -171,8 +172,8 @@ impl RetryPolicy {
         kind: FailureKind,
         retries: &mut Retries,
         failed: &Failed,
-        now: Instant,
-        rng: &mut Rng,
+        now: impl FnOnce() -> Instant,
+        unit: impl FnOnce() -> f64,
     ) -> Result<Duration, Reason> {
         if self.is_last(retries.attempts) {
             return Err(Reason::MaxAttempts);
@@ -183,10 +184,10 @@ impl RetryPolicy {
         if !failed.is_replayable {
             return Err(Reason::NotReplayable);
         }
-        let after = self.delay(kind, failed.hint, retries, rng).ok_or(Reason::Hint)?;
+        let after = self.delay(kind, failed.hint, retries, unit).ok_or(Reason::Hint)?;
         match failed.deadline {
             // An attempt that would start at the deadline is too late as well.
-            Some(deadline) if after >= deadline.remaining(now) => Err(Reason::Deadline),
+            Some(deadline) if after >= deadline.remaining(now()) => Err(Reason::Deadline),
             _ => Ok(after),
         }
     }
@@ -205,11 +206,11 @@ impl RetryPolicy {
         kind: FailureKind,
         hint: Option<Hint>,
         retries: &mut Retries,
-        rng: &mut Rng,
+        unit: impl FnOnce() -> f64,
     ) -> Option<Duration> {
         let computed = match kind {
-            FailureKind::Throttled => self.throttled().next_delay(&mut retries.delays, rng),
-            _ => self.backoff.next_delay(&mut retries.delays, rng),
+            FailureKind::Throttled => self.throttled().next_delay_with(&mut retries.delays, unit),
+            _ => self.backoff.next_delay_with(&mut retries.delays, unit),
         };
         let bearable = |wait: Duration| wait <= self.bearable(computed);
         let is_overload = matches!(kind, FailureKind::Throttled | FailureKind::PeerOverloaded);

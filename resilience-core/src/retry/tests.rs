@@ -32,7 +32,7 @@ fn first(policy: &RetryPolicy, failed: &Failed) -> Result<Duration, Reason> {
 }
 
 fn again(policy: &RetryPolicy, retries: &mut Retries, failed: &Failed) -> Result<Duration, Reason> {
-    match policy.decide(retries, failed, t0(), &mut Rng::from_seed(1), |_| true) {
+    match policy.decide(retries, failed, t0, || Rng::from_seed(1).unit(), |_| true) {
         Decision::Again { after, .. } => Ok(after),
         Decision::Stop { reason, .. } => Err(reason),
     }
@@ -142,7 +142,7 @@ fn a_pause_that_ends_at_the_deadline_ends_too_late() {
     let decide = |limit| {
         let failed =
             Failed { deadline: Some(Deadline::after(now, limit)), ..failure(FailureKind::Transient) };
-        exact().decide(&mut Retries::new(), &failed, now, &mut Rng::from_seed(1), |_| true)
+        exact().decide(&mut Retries::new(), &failed, || now, || Rng::from_seed(1).unit(), |_| true)
     };
     let kind = FailureKind::Transient;
     assert_eq!(decide(100 * MS), Decision::Stop { reason: Reason::Deadline, kind: Some(kind) });
@@ -172,10 +172,16 @@ fn our_own_refusals_are_left_alone_unless_asked_but_a_cut_attempt_is_a_timeout()
 fn trap_15_the_budget_is_asked_last_and_its_no_ends_it_at_once() {
     let decide = |policy: RetryPolicy, failed: Failed| {
         let mut asked = 0;
-        let decision = policy.decide(&mut Retries::new(), &failed, t0(), &mut Rng::from_seed(1), |_| {
-            asked += 1;
-            false
-        });
+        let decision = policy.decide(
+            &mut Retries::new(),
+            &failed,
+            t0,
+            || Rng::from_seed(1).unit(),
+            |_| {
+                asked += 1;
+                false
+            },
+        );
         (decision, asked)
     };
     let kind = FailureKind::Timeout;
@@ -193,6 +199,18 @@ fn trap_15_the_budget_is_asked_last_and_its_no_ends_it_at_once() {
     ] {
         assert_eq!(decide(policy, failed).1, 0, "{failed:?}");
     }
+}
+
+#[test]
+fn the_time_and_chance_are_asked_for_only_where_they_matter() {
+    let kind = FailureKind::Transient;
+    let no_time = || -> Instant { panic!("there is no deadline") };
+    let no_chance = || -> f64 { panic!("there is no jitter") };
+    let decision = exact().decide(&mut Retries::new(), &failure(kind), no_time, no_chance, |_| true);
+    assert_eq!(decision, Decision::Again { after: 100 * MS, kind });
+    let last = RetryPolicy::new().max_attempts(1);
+    let decision = last.decide(&mut Retries::new(), &failure(kind), no_time, no_chance, |_| true);
+    assert_eq!(decision, Decision::Stop { reason: Reason::MaxAttempts, kind: Some(kind) });
 }
 
 /// One answer of the dependency.
@@ -383,7 +401,7 @@ proptest! {
             let failed = Failed { safety, deadline, ..answer.failed };
             let left = deadline.map(|deadline| deadline.remaining(now));
             let mut asked = 0;
-            let decision = policy.decide(&mut retries, &failed, now, &mut rng, |_| {
+            let decision = policy.decide(&mut retries, &failed, || now, || rng.unit(), |_| {
                 asked += 1;
                 answer.grants
             });

@@ -7,8 +7,8 @@ use std::{
 };
 
 use resilience_core::{
-    Event, FailureKind, Observer, Rng,
-    retry::{RetryBudget, budget::Tab},
+    Event, Observer, RetryPolicy, Rng,
+    retry::{Decision, Failed, Retries, RetryBudget, budget::Tab},
     striped::{Lease, StripedArc},
 };
 
@@ -85,19 +85,31 @@ impl<B: Budgets<Req>, O, Req> Account<B, O, Req> {
         }
     }
 
-    /// An attempt has failed in a way that is worth a retry: asks for one.
-    pub(super) fn withdraw(&mut self, kind: FailureKind, now: Instant) -> bool {
-        budget(&self.backing, &self.held).is_none_or(|budget| {
-            budget.fail(kind);
-            budget.withdraw(&mut self.tab, kind, || now)
-        })
-    }
-
-    /// An attempt has failed in a way that would be worth a retry, and there will be none.
-    pub(super) fn fail(&self, kind: FailureKind) {
-        if let Some(budget) = budget(&self.backing, &self.held) {
-            budget.fail(kind);
+    /// An attempt has failed: what now, and the budget's part of it.
+    pub(super) fn decide(
+        &mut self,
+        policy: &RetryPolicy,
+        retries: &mut Retries,
+        failed: &Failed,
+        now: &impl Fn() -> Instant,
+    ) -> Decision {
+        let Self { backing, held, tab } = self;
+        let (budget, mut was_asked) = (budget(backing, held), false);
+        let unit = || unit(backing.as_deref());
+        let decision = policy.decide(retries, failed, now, unit, |kind| {
+            was_asked = true;
+            budget.is_none_or(|budget| {
+                budget.fail(kind);
+                budget.withdraw(tab, kind, now)
+            })
+        });
+        if let Decision::Stop { kind, .. } = decision {
+            if let (Some(budget), Some(kind), false) = (budget, kind, was_asked) {
+                budget.fail(kind);
+            }
+            self.close();
         }
+        decision
     }
 
     /// The operation is over.
@@ -115,16 +127,17 @@ impl<B: Budgets<Req>, O, Req> Account<B, O, Req> {
             budget.close(&mut self.tab);
         }
     }
+}
 
-    /// A generator of its own for each draw: no two requests share one.
-    pub(super) fn rng(&self) -> Rng {
-        match self.backing.as_deref() {
-            Some(Backing { seeds: Seeds::Sequence(next), .. }) => {
-                Rng::from_seed(next.fetch_add(1, Ordering::Relaxed))
-            }
-            _ => Rng::random(),
+/// A number from 0 to 1, of a generator of its own for each draw: no two requests share one.
+fn unit<B, O>(backing: Option<&Backing<B, O>>) -> f64 {
+    let mut rng = match backing {
+        Some(Backing { seeds: Seeds::Sequence(next), .. }) => {
+            Rng::from_seed(next.fetch_add(1, Ordering::Relaxed))
         }
-    }
+        _ => Rng::random(),
+    };
+    rng.unit()
 }
 
 /// The budget that pays for this call, if any does.

@@ -1,6 +1,7 @@
 //! The attempts of one operation.
 
 use std::{
+    cell::OnceCell,
     fmt,
     future::Future,
     pin::Pin,
@@ -10,7 +11,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 use resilience_core::{
-    CarryContext, Classify, Event, Observer, Refusal, Rejected, RetryPolicy, Verdict, on_unwind,
+    CarryContext, Classify, Deadline, Event, Observer, Refusal, Rejected, RetryPolicy, Verdict, on_unwind,
     retry::{Decision, Failed, GaveUp, Reason, Retries, Trail},
 };
 use tower_service::Service;
@@ -253,29 +254,18 @@ where
             return Next::Return(result);
         }
         let failed = self.failed(verdict, &result);
-        let (now, mut rng) = (time::now(), self.account.rng());
-        let mut was_asked = false;
-        let account = &mut *self.account;
-        let decision = self.policy.decide(&mut retries, &failed, now, &mut rng, |kind| {
-            was_asked = true;
-            account.withdraw(kind, now)
-        });
+        let clock = OnceCell::new();
+        let now = || *clock.get_or_init(time::now);
+        let decision = self.account.decide(self.policy, &mut retries, &failed, &now);
         *self.retries = Some(retries);
         match decision {
             Decision::Again { after, kind } => {
                 self.wait_begins();
                 let attempt = retries.attempts();
                 self.account.tell(&Event::RetryScheduled { attempt, kind, after });
-                match now.checked_add(after) {
-                    Some(at) if !after.is_zero() => Next::At(at),
-                    _ => Next::AtOnce,
-                }
+                if after.is_zero() { Next::AtOnce } else { Next::At(Deadline::after(now(), after).at()) }
             }
-            Decision::Stop { reason, kind } => {
-                if let Some(kind) = kind.filter(|_| !was_asked) {
-                    self.account.fail(kind);
-                }
-                self.account.close();
+            Decision::Stop { reason, .. } => {
                 Next::Return(self.give_up(result, GaveUp { attempts: retries.attempts(), reason }))
             }
         }

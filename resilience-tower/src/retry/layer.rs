@@ -37,7 +37,7 @@ use super::{
 /// # Clone
 ///
 /// A clone has the same budget: every service that the layer and its clones make shares it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct RetryLayer<C = ErrorsAreFailures, B = Option<RetryBudget>, O = ()> {
     policy: RetryPolicy,
     classify: C,
@@ -142,6 +142,12 @@ impl<C, B: Clone, O: Clone> RetryLayer<C, B, O> {
         let backing =
             Backing { budgets: budgets.clone(), observer: observer.clone(), seeds: Seeds::from_seed(seed) };
         self.with_backing(backing)
+    }
+}
+
+impl<C: Clone, B, O> Clone for RetryLayer<C, B, O> {
+    fn clone(&self) -> Self {
+        Self { policy: self.policy, classify: self.classify.clone(), backing: self.backing.clone() }
     }
 }
 

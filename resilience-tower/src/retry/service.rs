@@ -20,7 +20,7 @@ use super::{
 /// # Clone
 ///
 /// A clone shares the budget and the observer.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Retry<S, C = ErrorsAreFailures, B = Option<RetryBudget>, O = ()> {
     inner: S,
     policy: RetryPolicy,
@@ -36,6 +36,12 @@ impl<S, C, B, O> Retry<S, C, B, O> {
         backing: StripedArc<Backing<B, O>>,
     ) -> Self {
         Self { inner, policy, classify, backing }
+    }
+}
+
+impl<S: Clone, C: Clone, B, O> Clone for Retry<S, C, B, O> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), self.policy, self.classify.clone(), self.backing.clone())
     }
 }
 

@@ -48,7 +48,7 @@ async fn trap_45_everything_is_there_at_zero_but_the_budget_is_full() {
 async fn retries_denials_and_recoveries_are_counted_by_reason() {
     let recorded = Recorded::start();
     let telemetry = Telemetry::new("pay");
-    let budget = RetryBudget::from(RetryBudget::success_paid().capacity(6));
+    let budget = RetryBudget::from(RetryBudget::success_paid().capacity(7));
     let metrics = telemetry.retry("retry", Some(&budget));
     let layer = RetryLayer::new(at_once()).classify(classify).with_budget(budget).with_observer(metrics);
     let service = layer.layer(inner());
@@ -64,7 +64,7 @@ async fn retries_denials_and_recoveries_are_counted_by_reason() {
     assert_eq!(by_reason(&readings, DENIED), counts([("max_attempts", 1)]));
 
     telemetry.publish();
-    assert_eq!(recorded.take().gauges[TOKENS], 0.0);
+    assert_eq!(recorded.take().gauges[TOKENS], 1.0);
     call(&service, Do::Fail).await.unwrap_err();
     let readings = recorded.take();
     assert_eq!(by_reason(&readings, RETRIES), vec![]);
