@@ -39,7 +39,11 @@ pin_project! {
     {
         #[pin]
         phase: Phase<S::Future>,
-        again: Again<S, Req>,
+        // What is needed for another attempt: both, or neither.
+        service: Option<S>,
+        request: Option<Req>,
+        // Of a request that is not kept.
+        trail: Option<Trail>,
         policy: RetryPolicy,
         classify: C,
         // Nothing before the first attempt has failed.
@@ -62,35 +66,8 @@ pin_project! {
     }
 }
 
-/// What is needed for another attempt.
-pub(super) enum Again<S, Req> {
-    With(S, Req),
-    /// There can be no other: the request cannot be copied, or this is the last attempt.
-    Not(Option<Trail>),
-}
-
-impl<S: Clone, Req: Replay + CarryContext> Again<S, Req> {
-    #[inline]
-    pub(super) fn prepare(policy: &RetryPolicy, service: &S, request: &Req) -> Self {
-        if let Some(trail) = trail(request) {
-            trail.set_attempt(1);
-        }
-        match if policy.retries() { request.try_clone() } else { None } {
-            Some(copy) => Self::With(service.clone(), copy),
-            None => Self::Not(trail(request).cloned()),
-        }
-    }
-
-    fn trail(&self) -> Option<&Trail> {
-        match self {
-            Self::With(_, request) => trail(request),
-            Self::Not(trail) => trail.as_ref(),
-        }
-    }
-}
-
 #[inline]
-fn trail<Req: CarryContext>(request: &Req) -> Option<&Trail> {
+pub(super) fn trail<Req: CarryContext>(request: &Req) -> Option<&Trail> {
     request.context().and_then(resilience_core::Context::trail)
 }
 
@@ -100,21 +77,32 @@ where
     B: Budgets<Req>,
 {
     #[inline]
-    pub(super) const fn new(
+    pub(super) fn new(
         attempt: S::Future,
-        again: Again<S, Req>,
+        (service, request): (Option<S>, Option<Req>),
+        trail: Option<Trail>,
         policy: RetryPolicy,
         classify: C,
         account: Account<B, O, Req>,
     ) -> Self {
         let phase = Phase::Calling { attempt };
-        Self { phase, again, policy, classify, retries: None, has_been_pending: false, account }
+        Self {
+            phase,
+            service,
+            request,
+            trail,
+            policy,
+            classify,
+            retries: None,
+            has_been_pending: false,
+            account,
+        }
     }
 }
 
 impl<S, Req, C, B, O> Future for ResponseFuture<S, Req, C, B, O>
 where
-    S: Service<Req> + Clone,
+    S: Service<Req>,
     S::Error: Refusal,
     C: Classify<S::Response, S::Error>,
     B: Budgets<Req>,
@@ -141,7 +129,7 @@ where
 
 impl<S, Req, C, B, O> ResponseFuture<S, Req, C, B, O>
 where
-    S: Service<Req> + Clone,
+    S: Service<Req>,
     S::Error: Refusal,
     C: Classify<S::Response, S::Error>,
     B: Budgets<Req>,
@@ -200,7 +188,7 @@ enum Next<T> {
 
 impl<S, Req, C, B, O> Operation<'_, S, Req, C, B, O>
 where
-    S: Service<Req> + Clone,
+    S: Service<Req>,
     S::Error: Refusal,
     C: Classify<S::Response, S::Error>,
     B: Budgets<Req>,
@@ -239,7 +227,7 @@ where
     #[cold]
     fn wait_begins(&mut self) {
         *self.has_been_pending = true;
-        if let Again::With(_, request) = self.again {
+        if let Some(request) = self.request {
             settle(request);
         }
     }
@@ -280,13 +268,13 @@ where
                 ..Failed::new(verdict)
             },
         };
-        match &*self.again {
-            Again::With(_, request) => {
+        match &*self.request {
+            Some(request) => {
                 failed.safety = request.safety();
                 failed.is_replayable = request.is_complete();
                 failed.deadline = request.context().and_then(resilience_core::Context::deadline);
             }
-            Again::Not(_) => failed.is_replayable = false,
+            None => failed.is_replayable = false,
         }
         failed
     }
@@ -309,7 +297,7 @@ where
     }
 
     fn tell_gave_up(&self, gave_up: GaveUp) {
-        if let Some(trail) = self.again.trail() {
+        if let Some(trail) = self.request.as_ref().map_or(self.trail.as_ref(), trail) {
             trail.set_gave_up(gave_up);
         }
         self.account.tell(&Event::RetryGaveUp(gave_up));
@@ -317,7 +305,7 @@ where
 
     /// Makes the next attempt once the inner service is ready for it.
     fn poll_again(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Future, S::Error>> {
-        let Again::With(service, request) = &mut *self.again else {
+        let (Some(service), Some(request)) = (&mut *self.service, &mut *self.request) else {
             unreachable!("there is no other attempt without a request for it");
         };
         ready!(service.poll_ready(cx))?;
@@ -339,10 +327,10 @@ where
         if let Some(copy) = copy {
             return Poll::Ready(Ok(service.call(copy)));
         }
-        let last = Again::Not(trail(request).cloned());
-        match std::mem::replace(self.again, last) {
-            Again::With(mut service, request) => Poll::Ready(Ok(service.call(request))),
-            Again::Not(_) => unreachable!("it was there above"),
+        *self.trail = trail(request).cloned();
+        match self.request.take() {
+            Some(request) => Poll::Ready(Ok(service.call(request))),
+            None => unreachable!("it was there above"),
         }
     }
 }

@@ -9,7 +9,7 @@ use tower_service::Service;
 use super::{
     Budgets, Replay,
     account::{Account, Backing},
-    future::{Again, ResponseFuture},
+    future::{ResponseFuture, trail},
 };
 
 /// The service of [`RetryLayer`](super::RetryLayer).
@@ -66,10 +66,17 @@ where
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let held = self.backing.budgets.hold(&request);
-        let again = Again::prepare(&self.policy, &self.inner, &request);
+        if let Some(trail) = trail(&request) {
+            trail.set_attempt(1);
+        }
+        let copy = if self.policy.retries() { request.try_clone() } else { None };
+        let (service, trail) = match copy {
+            Some(_) => (Some(self.inner.clone()), None),
+            None => (None, trail(&request).cloned()),
+        };
         let attempt = self.inner.call(request);
         // Only now: a panic in `call` has nothing to undo.
         let account = Account::open(&self.backing, held);
-        ResponseFuture::new(attempt, again, self.policy, self.classify.clone(), account)
+        ResponseFuture::new(attempt, (service, copy), trail, self.policy, self.classify.clone(), account)
     }
 }
