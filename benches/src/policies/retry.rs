@@ -12,6 +12,7 @@ use backon::{ConstantBuilder, Retryable as _};
 use layered::{Execute, Service as _, Stack as _};
 use resilience_core::retry::RetryBudget;
 use resilience_core::{Backoff, ErrorsAreFailures, FailureKind, Observer, RetryPolicy};
+use resilience_metrics::Telemetry;
 use resilience_tower::{CallLayer, ErrorLayer, RetryLayer, TransportLayer};
 use seatbelt::{RecoveryInfo, ResilienceContext};
 use tick::Clock;
@@ -20,6 +21,7 @@ use tower::{Layer as _, Service, ServiceBuilder};
 use tower_resilience_retry::{RetryBudget as PeerBudget, RetryBudgetBuilder, RetryLayer as PeerLayer};
 
 use super::{Case, Policy};
+use crate::recorder;
 use crate::subject::Subject;
 use crate::thread::runtime;
 use crate::time::now;
@@ -50,11 +52,12 @@ impl<S> Inner for S where
 {
 }
 
-/// The first attempt succeeds, and the budgets are full. There is no row with metrics yet.
+/// The first attempt succeeds, and the budgets are full.
 fn success<S: Inner>(upstream: S) -> Vec<Subject> {
     vec![
         Subject::service("bare", upstream),
         resilience("resilience+budget", upstream, layer()),
+        with_metrics(upstream),
         resilience("resilience", upstream, layer().without_budget()),
         in_call("resilience+budget+call", upstream, layer()),
         tower("tower+budget", upstream, Arc::new(TpsBudget::default())),
@@ -106,6 +109,13 @@ fn layer() -> RetryLayer {
     RetryLayer::new(RetryPolicy::new().max_attempts(ATTEMPTS).backoff(Backoff::none()))
 }
 
+fn with_metrics<S: Inner>(upstream: S) -> Subject {
+    recorder::install();
+    let layer = layer();
+    let observer = Telemetry::new("benches").retry("retry", layer.budget());
+    resilience("resilience+budget+metrics", upstream, layer.with_observer(observer))
+}
+
 fn resilience<S, O>(
     name: &'static str,
     upstream: S,
@@ -113,7 +123,7 @@ fn resilience<S, O>(
 ) -> Subject
 where
     S: Inner,
-    O: Observer + Clone + Send + Sync + 'static,
+    O: Observer + Send + Sync + 'static,
 {
     Subject::service(name, ServiceBuilder::new().layer(layer).layer(ErrorLayer::new()).service(upstream))
 }
