@@ -31,7 +31,11 @@ use tests::{
     server::{listen, serve},
     text::Text,
 };
-use tokio::sync::mpsc;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::mpsc,
+};
 use tonic::{
     Status,
     client::Grpc,
@@ -122,7 +126,6 @@ async fn a_stream_that_was_answered_early_is_sent_again_from_its_beginning() {
         let answer = tokio::spawn(client(100).oneshot(Request::post(url).body(upload).unwrap()));
         frames.send("one").await.unwrap();
         assert_eq!(arrived.recv().await, Some(length));
-        // The first attempt is answered, and its connection still waits for the rest of the body.
         assert_eq!(arrived.recv().await, Some(length), "the content length is that of the whole body");
         frames.send("two").await.unwrap();
         frames.send("three").await.unwrap();
@@ -131,6 +134,45 @@ async fn a_stream_that_was_answered_early_is_sent_again_from_its_beginning() {
         assert_eq!(answer.status(), StatusCode::OK);
         assert_eq!(answer.text().await.unwrap(), "onetwothree");
     }
+}
+
+/// Reads until what was received ends like this.
+async fn read_until(connection: &mut TcpStream, end: &str) -> String {
+    let mut received = String::new();
+    while !received.ends_with(end) {
+        let mut bytes = [0; 1024];
+        let count = connection.read(&mut bytes).await.unwrap();
+        assert_ne!(count, 0, "closed after {received:?}");
+        received.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+    }
+    received
+}
+
+/// The server answers and keeps the connection, on which the client would go on to send the body.
+#[tokio::test]
+async fn a_connection_that_still_holds_the_first_attempt_takes_nothing_from_the_second() {
+    let (listener, address) = listen().await.unwrap();
+    let (frames, upload) = Upload::new(None);
+    let request = Request::post(format!("http://{address}/")).body(upload).unwrap();
+    let answer = tokio::spawn(client(100).oneshot(request));
+
+    frames.send("one").await.unwrap();
+    let (mut first, _) = listener.accept().await.unwrap();
+    read_until(&mut first, "one\r\n").await;
+    first.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+
+    let (mut second, _) = listener.accept().await.unwrap();
+    assert!(read_until(&mut second, "one\r\n").await.contains("transfer-encoding: chunked"));
+    frames.send("two").await.unwrap();
+    drop(frames);
+    read_until(&mut second, "0\r\n\r\n").await;
+    second.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    assert_eq!(answer.await.unwrap().unwrap().status(), StatusCode::OK);
+
+    let mut rest = Vec::new();
+    // Closed or reset, whichever: it is over.
+    let _ = first.read_to_end(&mut rest).await;
+    assert_eq!(rest, b"", "an attempt that is over sends no more, and no end either");
 }
 
 #[tokio::test]

@@ -106,6 +106,35 @@ fn a_later_attempt_ends_where_the_body_did() {
     assert_eq!(next(slot.lock().unwrap().as_mut().unwrap()), Got::End);
 }
 
+/// The first attempt is just receiving, the second waits for it and is already judged, and the third was promised all.
+#[test]
+fn a_promise_is_kept_whoever_receives() {
+    let slot = Arc::<Mutex<Option<[ReplayBody<Script>; 2]>>>::default();
+    let wakes = Arc::<Wakes>::default();
+    let mut script = Script::new([data("one"), data("two"), data("three")]);
+    let mut polls = 0;
+    script.inside = Some(Box::new({
+        let (slot, wakes) = (Arc::clone(&slot), Arc::clone(&wakes));
+        move || {
+            polls += 1;
+            if polls == 2 {
+                let mut slot = slot.lock().unwrap();
+                let [second, third] = slot.as_mut().unwrap();
+                assert_eq!((poll(second, &wakes), poll(second, &wakes)), (text("one"), Got::Pending));
+                assert!(third.is_complete());
+            }
+        }
+    }));
+    let mut first = ReplayBody::new(script, 3);
+    *slot.lock().unwrap() = Some([copy(&first), copy(&first)]);
+    assert_eq!(next(&mut first), text("one"));
+    assert_eq!(next(&mut first), Got::Superseded);
+    let [mut second, mut third] = slot.lock().unwrap().take().unwrap();
+    assert!(wakes.count() > 0);
+    assert_eq!(next(&mut second), Got::Superseded);
+    assert_eq!(rest(&mut third), [text("one"), text("two"), text("three"), Got::End]);
+}
+
 /// The later attempt, which is the last, is dropped while an earlier one is just receiving: nothing stays behind.
 #[test]
 fn a_body_that_nobody_can_send_is_freed_when_it_comes_back() {

@@ -239,6 +239,18 @@ fn what_was_kept_is_freed_when_nobody_can_ask_for_it() {
 }
 
 #[test]
+fn what_a_promise_has_kept_is_freed_if_nobody_comes_for_it() {
+    let (mut first, in_memory) = tracked(3, 4);
+    let second = copy(&first);
+    assert_eq!(next(&mut first), text("data"));
+    assert!(second.is_complete());
+    assert_eq!(next(&mut first), Got::Superseded);
+    assert_eq!(in_memory(), 3);
+    drop(second);
+    assert_eq!(in_memory(), 0, "the first is over, and holds nothing");
+}
+
+#[test]
 fn data_that_is_bytes_is_not_copied() {
     let bytes = Bytes::from_static(b"data");
     let mut first = ReplayBody::new(Plain::new([bytes.clone()]), 100);

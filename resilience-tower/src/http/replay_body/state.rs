@@ -136,7 +136,7 @@ impl<B> State<B> {
             return still;
         }
         let fits = self.buffer.has_room_for(frame);
-        let is_revoked = still.is_ok() && !fits && self.fresh.is_awaited(self.current_rank);
+        let is_revoked = !fits && self.fresh.is_awaited(self.current_rank);
         if is_revoked {
             still = Err(self.revoke());
         }
@@ -150,7 +150,6 @@ impl<B> State<B> {
     fn revoke(&mut self) -> ReplayError {
         self.current += 1;
         self.current_lives = false;
-        self.buffer.rewind();
         ReplayError::Superseded
     }
 
