@@ -37,6 +37,7 @@ pub struct Context {
     total_timeout: Option<Duration>,
     attempt_timeout: Option<Duration>,
     attempt: u32,
+    idempotent: bool,
     trail: Option<Trail>,
 }
 
@@ -57,6 +58,7 @@ impl Context {
             total_timeout: None,
             attempt_timeout: None,
             attempt: 1,
+            idempotent: false,
             trail: None,
         }
     }
@@ -127,6 +129,22 @@ impl Context {
     #[inline]
     pub const fn set_attempt(&mut self, attempt: u32) {
         self.attempt = attempt;
+    }
+
+    /// Whether somebody who knows has said that this operation may be sent twice.
+    #[must_use]
+    #[inline]
+    pub const fn is_idempotent(&self) -> bool {
+        self.idempotent
+    }
+
+    /// Says that this one operation may be sent twice, whatever its request says itself: a `POST`, or a gRPC call, that does no
+    /// more harm the second time.
+    #[must_use]
+    #[inline]
+    pub const fn assume_idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
     }
 
     /// Where retry layers write how far they got, if somebody wants to read it.

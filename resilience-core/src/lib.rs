@@ -50,4 +50,4 @@ pub use rejected::{BoxError, Refusal, Rejected};
 pub use retry::{RetryBudget, RetryPolicy};
 pub use rng::Rng;
 pub use unwind::on_unwind;
-pub use verdict::{Classify, ErrorsAreFailures, FailureKind, Verdict};
+pub use verdict::{Classify, ErrorsAreFailures, FailureKind, UnsentIf, Verdict};

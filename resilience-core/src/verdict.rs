@@ -1,5 +1,7 @@
 //! What an attempt's result means: one classification for every policy and every metric.
 
+use std::fmt;
+
 use crate::{Hint, retry::GaveUp};
 
 /// What one attempt came to.
@@ -127,6 +129,61 @@ where
 {
     fn classify(&self, result: Result<&Res, &Err>) -> Verdict {
         self(result)
+    }
+}
+
+/// Another classifier, that also knows which errors prove that nothing was sent.
+///
+/// A classifier does not know every transport. Where an error says for sure that the request never left, even one that
+/// must not be repeated may be sent again:
+///
+/// ```
+/// use resilience_core::{Classify, ErrorsAreFailures, UnsentIf};
+/// use std::io::{Error, ErrorKind};
+///
+/// let classify = UnsentIf::new(ErrorsAreFailures, |error: &Error| error.kind() == ErrorKind::ConnectionRefused);
+/// let result: Result<&(), _> = Err(&Error::from(ErrorKind::ConnectionRefused));
+/// assert!(!classify.was_sent(result));
+/// ```
+#[derive(Clone, Copy, Default)]
+pub struct UnsentIf<C, F> {
+    classify: C,
+    unsent: F,
+}
+
+impl<C, F> UnsentIf<C, F> {
+    /// `classify`, and `unsent` for errors: whether nothing was sent. It must not be true of a request that may have been
+    /// received, such as one whose answer was a redirect that was followed.
+    pub const fn new(classify: C, unsent: F) -> Self {
+        Self { classify, unsent }
+    }
+}
+
+impl<C: fmt::Debug, F> fmt::Debug for UnsentIf<C, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnsentIf").field("classify", &self.classify).finish_non_exhaustive()
+    }
+}
+
+impl<C, F, Res, Err> Classify<Res, Err> for UnsentIf<C, F>
+where
+    C: Classify<Res, Err>,
+    F: Fn(&Err) -> bool,
+{
+    fn classify(&self, result: Result<&Res, &Err>) -> Verdict {
+        self.classify.classify(result)
+    }
+
+    fn hint(&self, result: Result<&Res, &Err>) -> Option<Hint> {
+        self.classify.hint(result)
+    }
+
+    fn was_sent(&self, result: Result<&Res, &Err>) -> bool {
+        self.classify.was_sent(result) && !result.is_err_and(&self.unsent)
+    }
+
+    fn annotate(&self, response: &mut Res, gave_up: GaveUp) {
+        self.classify.annotate(response, gave_up);
     }
 }
 

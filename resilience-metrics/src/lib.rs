@@ -3,7 +3,7 @@
 //! [`Telemetry`] is made once per pipeline, looks every handle up once, and gives out what the layers need:
 //!
 //! ```
-//! use resilience_core::{CircuitBreaker, ErrorsAreFailures, circuit_breaker::Config};
+//! use resilience_core::{CircuitBreaker, ErrorsAreFailures, RetryBudget, circuit_breaker::Config};
 //! use resilience_metrics::Telemetry;
 //! use std::time::Instant;
 //!
@@ -12,12 +12,14 @@
 //!
 //! let breaker = CircuitBreaker::new(Config::new(), Instant::now());
 //! let breaker_observer = telemetry.circuit_breaker("circuit_breaker", &breaker);
+//! let retry_observer = telemetry.retry("retry", Some(&RetryBudget::new()));
 //! let timeout_observer = telemetry.timeout("timeout");
 //! let outermost_layer = telemetry.operation_layer(ErrorsAreFailures);
+//! let layer_around_each_attempt = telemetry.attempt_layer(ErrorsAreFailures);
 //!
 //! // When metrics are scraped: gauges that change with time alone are brought up to date.
 //! telemetry.publish();
-//! # let _ = (breaker_observer, timeout_observer, outermost_layer);
+//! # let _ = (breaker_observer, retry_observer, timeout_observer, outermost_layer, layer_around_each_attempt);
 //! ```
 //!
 //! # Metrics

@@ -78,7 +78,7 @@ impl Telemetry {
     }
 
     /// A layer that counts and times every attempt by its kind (`first` or `retry`) and outcome, cancelled ones included.
-    /// Inside of the retry layer, around the attempt timeout.
+    /// Inside of the retry layer and of the breaker, around the attempt timeout: what a policy refuses was no attempt.
     ///
     /// Give it the classifier of the stack. A failure of any kind counts as one, a permanent one too.
     pub fn attempt_layer<C>(&self, classify: C) -> AttemptLayer<C> {

@@ -1,9 +1,9 @@
 //! `reqwest`: what its responses and errors mean.
 //!
-//! A `reqwest::Client` is a Tower service, so it goes under a stack as it is: see the [crate's example](crate).
+//! A `reqwest::Client` is a Tower service, so it goes under a stack as it is: see [`ClassifyReqwest`].
 
 use reqwest::{Request, Response};
-use resilience_core::{Classify, Error, FailureKind, Hint, Verdict, retry::GaveUp};
+use resilience_core::{Classify, Error, FailureKind, Hint, UnsentIf, Verdict, retry::GaveUp};
 
 use crate::{
     http,
@@ -54,10 +54,6 @@ impl Classify<Response, reqwest::Error> for ClassifyReqwest {
         http::hint(result.ok()?.headers())
     }
 
-    fn was_sent(&self, result: Result<&Response, &reqwest::Error>) -> bool {
-        result.err().is_none_or(was_sent)
-    }
-
     fn annotate(&self, response: &mut Response, gave_up: GaveUp) {
         response.extensions_mut().insert(gave_up);
     }
@@ -75,10 +71,6 @@ impl Classify<Response, Error<reqwest::Error>> for ClassifyReqwest {
 
     fn hint(&self, result: Result<&Response, &Error<reqwest::Error>>) -> Option<Hint> {
         http::hint(result.ok()?.headers())
-    }
-
-    fn was_sent(&self, result: Result<&Response, &Error<reqwest::Error>>) -> bool {
-        !matches!(result, Err(Error::Inner { error, .. }) if !was_sent(error))
     }
 
     fn annotate(&self, response: &mut Response, gave_up: GaveUp) {
@@ -99,9 +91,16 @@ impl Replay for Request {
     }
 }
 
-/// A connection that was never made has carried nothing.
-fn was_sent(error: &reqwest::Error) -> bool {
-    !error.is_connect()
+impl ClassifyReqwest {
+    /// For a client that follows no redirects (`redirect::Policy::none()`): there a connection that could not be made proves
+    /// that nothing was sent, and even a `POST` is sent again.
+    ///
+    /// With redirects, which are `reqwest`'s default, it does not: the request may have been received, and answered by a
+    /// redirect to where the connection failed.
+    #[must_use]
+    pub const fn without_redirects(self) -> UnsentIf<Self, fn(&Error<reqwest::Error>) -> bool> {
+        UnsentIf::new(self, |error| matches!(error, Error::Inner { error, .. } if error.is_connect()))
+    }
 }
 
 fn verdict(error: &reqwest::Error) -> Verdict {

@@ -4,7 +4,7 @@ use std::{
     future::Future,
     pin::{Pin, pin},
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 #[cfg(feature = "http")]
@@ -30,6 +30,14 @@ pub(crate) fn wall_now() -> SystemTime {
 /// A timer for `at`. It must be polled within a Tokio runtime with its time driver enabled.
 pub(crate) fn sleep_until(at: Instant) -> Sleep {
     tokio::time::sleep_until(at.into())
+}
+
+/// A timer fires at most this much late, as far as it can: Tokio rounds up to whole milliseconds.
+pub(crate) const RESOLUTION: Duration = Duration::from_millis(1);
+
+/// Makes a loop yield to other tasks when this one has used up its cooperative budget; it is woken at once.
+pub(crate) fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
+    coop::poll_proceed(cx).map(|progress| progress.made_progress())
 }
 
 /// Polls a timer whatever is left of the task's cooperative budget.

@@ -246,31 +246,41 @@ fn a_flood_of_keys_closes_no_open_breaker() {
 
 #[test]
 fn trap_25_a_flood_of_keys_refills_no_spent_budget() {
+    use FailureKind::{Throttled, Timeout, Transient};
     let start = time::now();
     let hour = Duration::from_secs(3600);
-    let table = Keyed::new(NonZeroUsize::new(500).unwrap(), hour);
-    let retry = |budget: &RetryBudget, now| {
+    let retry = |budget: &RetryBudget, kind, now| {
         let mut tab = budget.open(|| now);
-        budget.withdraw(&mut tab, FailureKind::Transient, || now)
+        budget.withdraw(&mut tab, kind, || now)
     };
-    let spent: Vec<(u64, RetryBudget)> = (0..5)
-        .map(|key| {
-            let budget = table.get_or_insert_with(key, start, RetryBudget::new);
-            while retry(&budget, start) {}
-            (key, budget)
-        })
-        .collect();
-    for n in 0..100_000 {
-        let now = start + SECOND + Duration::from_micros(n);
-        let budget = table.get_or_insert_with(5 + n, now, RetryBudget::new);
-        if n % 10 == 0 {
-            assert!(retry(&budget, now), "not all newcomers are as good as new");
+    // What is left after retries of one kind may still pay for another.
+    let makes: [(fn() -> RetryBudget, FailureKind); 4] = [
+        (RetryBudget::new, Transient),
+        (RetryBudget::quota, Transient),
+        (RetryBudget::quota, Throttled),
+        (|| RetryBudget::success_paid().capacity(304).into(), Timeout),
+    ];
+    for (make, kind) in makes {
+        let table = Keyed::new(NonZeroUsize::new(500).unwrap(), hour);
+        let spent: Vec<(u64, RetryBudget)> = (0..5)
+            .map(|key| {
+                let budget = table.get_or_insert_with(key, start, make);
+                while retry(&budget, kind, start) {}
+                (key, budget)
+            })
+            .collect();
+        for n in 0..20_000 {
+            let now = start + SECOND + Duration::from_micros(n);
+            let budget = table.get_or_insert_with(5 + n, now, make);
+            if n % 10 == 0 {
+                assert!(retry(&budget, kind, now), "not all newcomers are as good as new");
+            }
+            assert!(n % 1000 > 0 || table.len() <= 500);
         }
-        assert!(n % 1000 > 0 || table.len() <= 500);
-    }
-    let now = start + 2 * SECOND;
-    for (key, budget) in spent {
-        assert!(budget.is_same(&table.get(&key, now).unwrap()));
-        assert!(!retry(&budget, now));
+        let now = start + 2 * SECOND;
+        for (key, budget) in spent {
+            assert!(budget.is_same(&table.get(&key, now).unwrap()));
+            assert!(!retry(&budget, kind, now));
+        }
     }
 }

@@ -158,12 +158,13 @@ impl RetryPolicy {
 
     /// The kind of a failure that is worth a retry.
     fn kind(&self, failed: &Failed) -> Option<FailureKind> {
-        match (failed.rejected, failed.verdict) {
-            (Some(Rejected::DeadlineExceeded { .. }), _) => None,
-            (_, Verdict::Failure(kind)) => self.retryable.contains(kind).then_some(kind),
-            (Some(_), Verdict::Ignored) if self.retries_refusals => Some(FailureKind::Transient),
-            _ => None,
-        }
+        let kind = match (failed.rejected, failed.verdict) {
+            (Some(Rejected::DeadlineExceeded { .. }), _) => return None,
+            (_, Verdict::Failure(kind)) => kind,
+            (Some(_), Verdict::Ignored) if self.retries_refusals => FailureKind::Transient,
+            _ => return None,
+        };
+        self.retryable.contains(kind).then_some(kind)
     }
 
     /// All checks but the budget's.

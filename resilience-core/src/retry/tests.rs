@@ -160,6 +160,8 @@ fn our_own_refusals_are_left_alone_unless_asked_but_a_cut_attempt_is_a_timeout()
     assert_eq!(first(&exact(), &cut), Ok(100 * MS));
     let eager = exact().retry_refusals(true);
     assert_eq!(first(&eager, &open), Ok(1100 * MS));
+    let only_timeouts = eager.retryable(FailureKind::Transient, false);
+    assert_eq!(first(&only_timeouts, &open), Err(Reason::NotRetryable), "as transient failures are not");
     let unsafe_open = Failed { safety: Safety::Unsafe, ..open };
     assert!(first(&eager, &unsafe_open).is_ok(), "nothing was sent");
     assert_eq!(first(&eager, &Failed { safety: Safety::Unsafe, ..cut }), Err(Reason::Unsafe));

@@ -10,7 +10,7 @@ use super::{GaveUp, Reason};
 /// How many attempts an operation has made, and why no more: read by the caller, written by the retry layer.
 ///
 /// It goes along in the call context, and works whatever the operation returns and however it ends, also for one that was
-/// dropped or succeeded.
+/// dropped or succeeded. Of retry layers within each other the one that wrote last is read.
 ///
 /// ```
 /// use resilience_core::{Call, Context, retry::Trail};

@@ -1,6 +1,6 @@
 use ::http::{HeaderMap, HeaderName, Response, StatusCode};
 use resilience_core::{Classify, Error, FailureKind, Hint, Verdict, retry::GaveUp};
-use tonic::{Code, Status};
+use tonic::{Code, ConnectError, Status};
 
 use super::hint;
 use crate::http;
@@ -72,6 +72,31 @@ impl<B, E> Classify<Response<B>, E> for ClassifyGrpc {
     }
 }
 
+/// Whether this error, or one of its sources, says that no connection could be made, so that nothing was sent.
+///
+/// [`ClassifyCode`] asks it. For [`ClassifyGrpc`], which takes any error, put them together:
+///
+/// ```
+/// use resilience_core::{Error, UnsentIf};
+/// use resilience_tower::grpc::{ClassifyGrpc, never_connected};
+///
+/// let classify = UnsentIf::new(ClassifyGrpc, |error: &Error<tonic::ConnectError>| never_connected(error));
+/// # use resilience_core::Classify;
+/// # let refused = Error::inner(tonic::ConnectError("refused".into()));
+/// # assert!(!classify.was_sent(Err::<&http::Response<()>, _>(&refused)));
+/// ```
+#[must_use]
+pub fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<ConnectError>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
 /// Judges a [`Status`], bare or under [`Error`], by its code; every `Ok` is a success.
 ///
 /// For layers around a generated client, where a failure is an `Err` wherever the server has put it. The verdicts are those
@@ -96,6 +121,10 @@ impl<T> Classify<T, Status> for ClassifyCode {
     fn hint(&self, result: Result<&T, &Status>) -> Option<Hint> {
         status_hint(result.err()?)
     }
+
+    fn was_sent(&self, result: Result<&T, &Status>) -> bool {
+        !result.is_err_and(|status| never_connected(status))
+    }
 }
 
 /// A refusal has its [own verdict](resilience_core::Rejected::verdict).
@@ -113,6 +142,10 @@ impl<T> Classify<T, Error<Status>> for ClassifyCode {
             Error::Inner { error, .. } => status_hint(error),
             Error::Rejected { .. } => None,
         }
+    }
+
+    fn was_sent(&self, result: Result<&T, &Error<Status>>) -> bool {
+        !matches!(result, Err(Error::Inner { error, .. }) if never_connected(error))
     }
 }
 

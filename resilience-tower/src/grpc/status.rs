@@ -100,7 +100,8 @@ where
 }
 
 /// The status of a failed call: `DEADLINE_EXCEEDED` for a timeout, `UNAVAILABLE` for an open breaker, each with the
-/// refusal as its source; any other error as `tonic` reads it.
+/// refusal as its source; any other error as `tonic` reads it. That a retry layer has given up is in the text of a refusal; a
+/// `Status` of another error has no room for it, but the layer's observer hears of it.
 ///
 /// ```
 /// use std::{error::Error as _, io};
@@ -114,12 +115,13 @@ where
 pub fn status<E: Into<BoxError>>(error: Error<E>) -> Status {
     match error {
         Error::Inner { error, .. } => Status::from_error(error.into()),
-        Error::Rejected { rejected, .. } => {
+        Error::Rejected { rejected, gave_up, .. } => {
             let code = match rejected {
                 Rejected::AttemptTimeout { .. } | Rejected::DeadlineExceeded { .. } => Code::DeadlineExceeded,
                 _ => Code::Unavailable,
             };
-            let mut status = Status::new(code, rejected.to_string());
+            let note = gave_up.map(|gave_up| format!(" ({gave_up})")).unwrap_or_default();
+            let mut status = Status::new(code, format!("{rejected}{note}"));
             status.set_source(Arc::new(rejected));
             status
         }

@@ -12,7 +12,7 @@ use std::{
 use pin_project_lite::pin_project;
 use resilience_core::{
     CarryContext, Classify, Deadline, Event, Observer, Refusal, Rejected, RetryPolicy, Verdict, on_unwind,
-    retry::{Decision, Failed, GaveUp, Reason, Retries, Trail},
+    retry::{Decision, Failed, GaveUp, Reason, Retries, Safety, Trail},
 };
 use tower_service::Service;
 
@@ -29,7 +29,8 @@ pin_project! {
     ///
     /// # Panics
     ///
-    /// When it pauses outside of a Tokio runtime with a time driver, and when it is polled again after it was ready.
+    /// When it pauses outside of a Tokio runtime with a time driver, and when it is polled again after a failure. Polled again
+    /// after a success of the first attempt, it polls that again.
     #[project = Operation]
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, Req, C, B, O>
@@ -169,6 +170,7 @@ where
                         Ok(attempt) => operation.phase.set(Phase::Calling { attempt }),
                         Err(error) => {
                             operation.phase.set(Phase::Done);
+                            operation.let_go();
                             return Poll::Ready(Err(error));
                         }
                     }
@@ -241,14 +243,17 @@ where
             self.account.tell(&Event::RetryRecovered { attempts: retries.attempts() });
             return Next::Return(result);
         }
+        // A limit that counts from now may leave no room for a pause.
+        self.wait_begins();
         let failed = self.failed(verdict, &result);
         let clock = OnceCell::new();
         let now = || *clock.get_or_init(time::now);
-        let decision = self.account.decide(self.policy, &mut retries, &failed, &now);
+        // The timer ends a pause up to its resolution late.
+        let latest = || now() + time::RESOLUTION;
+        let decision = self.account.decide(self.policy, &mut retries, &failed, &latest);
         *self.retries = Some(retries);
         match decision {
             Decision::Again { after, kind } => {
-                self.wait_begins();
                 let attempt = retries.attempts();
                 self.account.tell(&Event::RetryScheduled { attempt, kind, after });
                 if after.is_zero() { Next::AtOnce } else { Next::At(Deadline::after(now(), after).at()) }
@@ -270,9 +275,11 @@ where
         };
         match &*self.request {
             Some(request) => {
-                failed.safety = request.safety();
+                let context = request.context();
+                let is_safe = context.is_some_and(resilience_core::Context::is_idempotent);
+                failed.safety = if is_safe { Safety::Idempotent } else { request.safety() };
                 failed.is_replayable = request.is_complete();
-                failed.deadline = request.context().and_then(resilience_core::Context::deadline);
+                failed.deadline = context.and_then(resilience_core::Context::deadline);
             }
             None => failed.is_replayable = false,
         }
@@ -303,16 +310,28 @@ where
         self.account.tell(&Event::RetryGaveUp(gave_up));
     }
 
+    /// The operation is over: what was readied for another attempt may hold a permit.
+    fn let_go(&mut self) {
+        (*self.service, *self.request) = (None, None);
+        self.account.close();
+    }
+
     /// Makes the next attempt once the inner service is ready for it.
     fn poll_again(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Future, S::Error>> {
         let (Some(service), Some(request)) = (&mut *self.service, &mut *self.request) else {
             unreachable!("there is no other attempt without a request for it");
         };
-        ready!(service.poll_ready(cx))?;
+        // With a backoff of nothing and a service that answers at once, only the task's budget ends a poll.
+        ready!(time::poll_proceed(cx));
+        let readied = ready!(service.poll_ready(cx));
         let attempt = self.retries.unwrap_or_default().attempts();
-        if let Some(rejected) = too_late(request) {
-            let gave_up = GaveUp { attempts: attempt - 1, reason: Reason::Deadline };
-            let mut error = S::Error::from(rejected);
+        let over = match (readied, too_late(request)) {
+            (Err(error), _) => Some((error, Reason::NotRetryable)),
+            (Ok(()), Some(rejected)) => Some((S::Error::from(rejected), Reason::Deadline)),
+            (Ok(()), None) => None,
+        };
+        if let Some((mut error, reason)) = over {
+            let gave_up = GaveUp { attempts: attempt - 1, reason };
             error.set_gave_up(gave_up);
             self.tell_gave_up(gave_up);
             return Poll::Ready(Err(error));

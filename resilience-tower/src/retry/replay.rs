@@ -1,5 +1,7 @@
 //! Requests that can be sent again.
 
+use std::sync::Arc;
+
 use resilience_core::{Call, retry::Safety};
 
 /// A request that can be sent again.
@@ -29,7 +31,7 @@ pub trait Replay: Sized {
     /// A copy to send later; `None` if there can be none, and then the request is sent once.
     fn try_clone(&self) -> Option<Self>;
 
-    /// Whether this copy still has all there is to send. Asked before it is sent.
+    /// Whether this copy still has all there is to send. Asked after each failed attempt, before another is decided on.
     fn is_complete(&self) -> bool {
         true
     }
@@ -55,6 +57,35 @@ impl<R: Replay> Replay for Call<R> {
     #[inline]
     fn safety(&self) -> Safety {
         self.request().safety()
+    }
+}
+
+/// A copy shares it.
+impl<R: Replay> Replay for Arc<R> {
+    fn try_clone(&self) -> Option<Self> {
+        Some(Self::clone(self))
+    }
+
+    fn is_complete(&self) -> bool {
+        self.as_ref().is_complete()
+    }
+
+    fn safety(&self) -> Safety {
+        self.as_ref().safety()
+    }
+}
+
+impl<R: Replay> Replay for Box<R> {
+    fn try_clone(&self) -> Option<Self> {
+        self.as_ref().try_clone().map(Self::new)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.as_ref().is_complete()
+    }
+
+    fn safety(&self) -> Safety {
+        self.as_ref().safety()
     }
 }
 

@@ -12,6 +12,7 @@ use std::{
 
 use resilience_core::{
     Backoff, Call, CarryContext, Context, Deadline, Error, Event, Refusal, Rejected, RetryPolicy,
+    backoff::Jitter,
     retry::{GaveUp, Reason, RetryBudget, Safety, Trail},
 };
 use resilience_tower::{
@@ -159,6 +160,11 @@ async fn trap_17_an_unsafe_request_is_sent_twice_only_if_the_first_was_not_sent_
         assert_eq!(attempts(at_once(), safety, failed).await, (1, Reason::Unsafe));
         assert_eq!(attempts(at_once(), safety, Does::Refuse).await, (3, Reason::MaxAttempts));
     }
+    let inner = Scripted::always(failed);
+    let known = Call::with_context(Charge(Safety::Unsafe), Context::new().assume_idempotent());
+    assert!(RetryLayer::new(at_once()).layer(inner.clone()).oneshot(known).await.is_err());
+    assert_eq!(inner.attempts().len(), 3, "somebody knows better");
+
     let honoured = at_once().honours_idempotency_keys(true);
     assert_eq!(attempts(honoured, Safety::Keyed, failed).await, (3, Reason::MaxAttempts));
     assert_eq!(attempts(honoured, Safety::Unsafe, failed).await, (1, Reason::Unsafe));
@@ -174,28 +180,76 @@ async fn trap_29_each_attempt_is_readied_and_finds_the_permit_of_the_one_before_
     assert_eq!(inner.attempts().len(), 3);
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_error_of_readiness_ends_it() {
-    #[derive(Clone)]
-    struct Closing(Scripted, Arc<AtomicU32>);
-    impl Service<Call<u32>> for Closing {
-        type Response = &'static str;
-        type Error = Error<Does>;
-        type Future = <Scripted as Service<Call<u32>>>::Future;
-        fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Self::Error>> {
-            if self.1.fetch_add(1, Ordering::Relaxed) > 0 {
-                return Poll::Ready(Err(Error::inner(Does::Fail(Permanent))));
-            }
+/// Ready for one attempt, and then never again.
+#[derive(Clone)]
+struct Closing(Scripted);
+
+impl Service<Call<u32>> for Closing {
+    type Response = &'static str;
+    type Error = Error<Does>;
+    type Future = <Scripted as Service<Call<u32>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Self::Error>> {
+        if self.0.attempts().is_empty() {
             Service::<Call<u32>>::poll_ready(&mut self.0, cx)
-        }
-        fn call(&mut self, call: Call<u32>) -> Self::Future {
-            self.0.call(call)
+        } else {
+            Poll::Ready(Err(Error::inner(Does::Fail(Permanent))))
         }
     }
-    let inner = Scripted::always(Does::Fail(Transient));
-    let service = RetryLayer::new(at_once()).layer(Closing(inner.clone(), Arc::default()));
-    let error = service.oneshot(Call::new(7)).await.unwrap_err();
+
+    fn call(&mut self, call: Call<u32>) -> Self::Future {
+        self.0.call(call)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_readiness_ends_it_and_everybody_is_told() {
+    let (inner, heard, trail) = (Scripted::always(Does::Fail(Transient)), Heard::default(), Trail::new());
+    let budget = RetryBudget::in_flight(100, 0);
+    let layer = RetryLayer::new(at_once()).with_budget(budget.clone()).with_observer(heard.clone());
+    let mut service = layer.layer(Closing(inner.clone()));
+    let call = Call::with_context(7, Context::new().with_trail(trail.clone()));
+    let mut response = pin!(service.ready().await.unwrap().call(call));
+    let error = response.as_mut().await.unwrap_err();
+
+    let gave_up = GaveUp { attempts: 1, reason: Reason::NotRetryable };
+    assert_eq!((error.gave_up(), trail.gave_up()), (Some(gave_up), Some(gave_up)));
+    assert_eq!(heard.events().last(), Some(&Event::RetryGaveUp(gave_up)));
     assert_eq!((error.into_inner(), inner.attempts().len()), (Some(Does::Fail(Permanent)), 1));
+    assert_eq!(budget.max_tokens(), 0.0, "and nothing is in flight");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_is_over_holds_no_permit_although_its_future_is_there() {
+    let limited = ConcurrencyLimit::new(Scripted::always(Does::Fail(Transient)), 1);
+    let policy = RetryPolicy::new().backoff(Backoff::constant(50 * MS).jitter(Jitter::None));
+    let mut service = RetryLayer::new(policy).layer(limited.clone());
+    let mut other = limited;
+    let context = Context::new().with_deadline(Deadline::after(now(), 100 * MS));
+    let ready = ServiceExt::<Call<u32>>::ready(&mut service).await.unwrap();
+    let mut response = pin!(ready.call(Call::with_context(7, context)));
+    let cx = &mut TaskContext::from_waker(Waker::noop());
+    assert!(response.as_mut().poll(cx).is_pending());
+    // Somebody else has the permit when the pause ends, and until the deadline.
+    ServiceExt::<Call<u32>>::ready(&mut other).await.unwrap();
+    tokio::time::advance(60 * MS).await;
+    assert!(response.as_mut().poll(cx).is_pending());
+    tokio::time::advance(60 * MS).await;
+    drop(other);
+    assert!(response.as_mut().await.is_err());
+    let poll = Service::<Call<u32>>::poll_ready(&mut service, cx);
+    assert!(matches!(poll, Poll::Ready(Ok(()))), "the permit is free");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_attempts_without_a_pause_leave_the_other_tasks_their_turn() {
+    let inner = Scripted::always(Does::Fail(Transient));
+    let service = RetryLayer::new(at_once().max_attempts(100_000)).without_budget().layer(inner.clone());
+    let operation = tokio::spawn(service.oneshot(Call::new(7)));
+    tokio::task::yield_now().await;
+    assert!((1..10_000).contains(&inner.attempts().len()), "{}", inner.attempts().len());
+    assert!(operation.await.unwrap().is_err());
+    assert_eq!(inner.attempts().len(), 100_000, "and it is woken again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -279,8 +333,7 @@ async fn an_attempt_limit_from_further_out_counts_the_pauses_too() {
             async { Err::<&str, Error<&str>>(Error::inner("down")) }
         })
     };
-    let policy = RetryPolicy::new()
-        .backoff(Backoff::constant(100 * MS).jitter(resilience_core::backoff::Jitter::None));
+    let policy = RetryPolicy::new().backoff(Backoff::constant(100 * MS).jitter(Jitter::None));
     let service = ServiceBuilder::new()
         .layer(TimeoutLayer::attempt(SECOND))
         .layer(RetryLayer::new(policy))
@@ -295,8 +348,7 @@ async fn an_attempt_limit_from_further_out_counts_the_pauses_too() {
 async fn a_total_timeout_cuts_the_pause() {
     let inner = Scripted::always(Does::Fail(Transient));
     // The request carries no context, so the retry layer does not know of the deadline.
-    let policy = RetryPolicy::new()
-        .backoff(Backoff::constant(10 * SECOND).jitter(resilience_core::backoff::Jitter::None));
+    let policy = RetryPolicy::new().backoff(Backoff::constant(10 * SECOND).jitter(Jitter::None));
     let service = ServiceBuilder::new()
         .layer(TimeoutLayer::total(SECOND))
         .layer(RetryLayer::new(policy))

@@ -10,8 +10,8 @@ use resilience_core::{
     backoff::Jitter,
     retry::{Reason, RetryBudget},
 };
-use resilience_tower::RetryLayer;
-use tower::{Layer, ServiceExt, service_fn};
+use resilience_tower::{RetryLayer, TimeoutLayer};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
 use crate::script::{AsTold, Does, Heard, MS, PeerOverloaded, SECOND, Scripted, Transient, now};
 
@@ -52,6 +52,34 @@ async fn no_attempt_is_made_at_or_after_the_deadline() {
         assert_eq!(inner.attempts().len(), attempts, "{limit} ms");
         assert!(inner.attempts().iter().all(|attempt| attempt.at < deadline.at()));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_the_timer_can_only_end_after_the_deadline_is_not_begun() {
+    // Not at a whole millisecond, to which the timer would round up.
+    tokio::time::advance(Duration::from_nanos(333_333)).await;
+    for (limit, attempts) in [(100_500, 1), (101_000, 1), (101_001, 2)] {
+        let inner = Scripted::always(Does::Fail(Transient));
+        let service = RetryLayer::new(exact(100 * MS).max_attempts(2)).layer(inner.clone());
+        let deadline = Deadline::after(now(), Duration::from_micros(limit));
+        let call = Call::with_context(7, Context::new().with_deadline(deadline));
+        let error = service.oneshot(call).await.unwrap_err();
+        assert_eq!((error.into_inner(), inner.attempts().len()), (Some(Does::Fail(Transient)), attempts));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_longer_than_an_attempt_limit_from_further_out_is_not_begun() {
+    let (inner, budget) = (Scripted::always(Does::Fail(Transient)), RetryBudget::new());
+    let service = ServiceBuilder::new()
+        .layer(TimeoutLayer::attempt(100 * MS))
+        .layer(RetryLayer::new(exact(SECOND)).with_budget(budget.clone()))
+        .service(inner.clone());
+    let start = now();
+    let error = service.oneshot(Call::new(7)).await.unwrap_err();
+    assert_eq!(error.gave_up().map(|gave_up| gave_up.reason), Some(Reason::Deadline));
+    assert_eq!((error.into_inner(), now()), (Some(Does::Fail(Transient)), start));
+    assert_eq!(budget.tokens(start), budget.max_tokens());
 }
 
 /// The pauses of 10 000 operations that all fail in the same millisecond.

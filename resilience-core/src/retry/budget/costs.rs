@@ -47,9 +47,4 @@ impl Costs {
         };
         *place = cost;
     }
-
-    pub(super) fn least(&self) -> u32 {
-        let Self { transient, fault, throttled, peer_overloaded, timeout, permanent } = *self;
-        transient.min(fault).min(throttled).min(peer_overloaded).min(timeout).min(permanent)
-    }
 }

@@ -29,8 +29,8 @@ impl Ratio {
         Self { thousandths, ttl: Duration::from_secs(10), reserve_per_second: 10 }
     }
 
-    /// Grants so many retries a second, whatever the requests: that times [`ttl`](Self::ttl) within any `ttl`,
-    /// rounded down. Default: 10.
+    /// Grants so many retries a second, whatever the requests: that times [`ttl`](Self::ttl), rounded down, and again when
+    /// those have expired, half a `ttl` to a whole one later. Default: 10.
     ///
     /// # Choosing a value
     ///

@@ -116,9 +116,11 @@ impl Rules {
         self.pay(word, self.costs.of(kind))
     }
 
-    /// Whether it could pay for a retry of the cheapest kind.
+    /// Whether it could pay for a retry of every kind that a fresh one could pay for.
     pub(super) fn can_pay(&self, word: u64) -> bool {
-        self.pay(word, self.costs.least()).is_some()
+        let kinds = FailureKind::ALL.into_iter();
+        let mut payable = kinds.filter(|&kind| self.withdraw(self.capacity, kind).is_some());
+        payable.all(|kind| self.withdraw(word, kind).is_some())
     }
 
     /// As users see it.
@@ -153,7 +155,7 @@ mod tests {
         assert_eq!(rules.withdraw(13, Transient), None);
         assert_eq!(rules.withdraw(13, Timeout), None);
         assert_eq!(rules.withdraw(13, Throttled), Some(8));
-        assert!(rules.can_pay(5) && !rules.can_pay(4));
+        assert!(rules.can_pay(14) && !rules.can_pay(13), "for every kind, not for the cheapest");
     }
 
     #[test]

@@ -34,6 +34,16 @@ use super::WithReplayBody;
 /// # }
 /// ```
 ///
+/// # Transports
+///
+/// The innermost service has to take the body as it is, or to be given it as something it takes:
+///
+/// * `hyper_util`'s legacy client is generic: build it as `Client<_, ReplayBody<Body>>`.
+/// * `tonic`'s channel: `.map_request(|request: http::Request<ReplayBody<Body>>| request.map(tonic::body::Body::new))` around it.
+/// * `reqwest` has requests of its own, which are sent again if their body is in memory; no such layer fits them.
+///
+/// The body has to be `Unpin`, as those of `axum`, `tonic` and `hyper` are; `Box::pin` makes any other so.
+///
 /// # Choosing a value
 ///
 /// The cap is what one request may hold in memory until its last attempt begins. 64 KiB is what
