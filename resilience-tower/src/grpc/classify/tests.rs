@@ -149,3 +149,13 @@ fn a_status_of_tonics_own_making_is_read() {
     let response: Response<Body> = status.into_http();
     assert_eq!(ClassifyGrpc.hint(Ok::<_, &()>(&response)), Some(Hint::AtLeast(7000 * MS)));
 }
+
+#[test]
+fn a_connection_that_was_never_made_has_sent_nothing() {
+    let refused = || Status::from_error(Box::new(tonic::ConnectError("refused".into())));
+    let was_sent = |status: &Status| Classify::<(), _>::was_sent(&ClassifyCode, Err(status));
+    assert!(!was_sent(&refused()));
+    assert!(was_sent(&Status::unavailable("down")));
+    assert!(!Classify::<(), _>::was_sent(&ClassifyCode, Err(&Error::inner(refused()))));
+    assert!(Classify::<(), Status>::was_sent(&ClassifyCode, Ok(&())));
+}
