@@ -15,6 +15,7 @@
 //! | read why a call was refused | [`Rejected`], [`Refusal`], [`Error`] |
 //! | carry a deadline with a request | [`Context`], [`CarryContext`], [`Call`], [`Deadline`] |
 //! | stop calling what is broken | [`circuit_breaker`] |
+//! | bound what runs at a time | [`Bulkhead`] |
 //! | try again, how soon, and who pays for it | [`RetryPolicy`], [`Backoff`], [`RetryBudget`] |
 //! | keep one policy per host or tenant | [`keyed`] |
 //! | watch | [`Event`], [`Observer`], [`Outcome`] |
@@ -22,6 +23,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod backoff;
+pub mod bulkhead;
 pub mod circuit_breaker;
 pub mod context;
 mod deadline;
@@ -39,6 +41,7 @@ mod unwind;
 mod verdict;
 
 pub use backoff::Backoff;
+pub use bulkhead::Bulkhead;
 pub use circuit_breaker::CircuitBreaker;
 pub use context::{Call, CarryContext, Context};
 pub use deadline::Deadline;

@@ -26,6 +26,32 @@ pub enum Rejected {
         /// open by hand.
         retry_after: Option<Duration>,
     },
+    /// The bulkhead has no permit free, and this call did not wait for one.
+    BulkheadFull {
+        /// The number of permits there are.
+        limit: u32,
+        /// The number of permits that are out.
+        in_flight: u32,
+    },
+    /// The bulkhead has no permit free, and no room in its queue.
+    BulkheadQueueFull {
+        /// The number of permits there are.
+        limit: u32,
+        /// The number of calls that wait.
+        waiting: u32,
+    },
+    /// The call has waited for a permit of the bulkhead for as long as it may.
+    BulkheadTimedOut {
+        /// How long it has waited.
+        waited: Duration,
+        /// How long it may.
+        max_wait: Duration,
+    },
+    /// The call's turn in the bulkhead's queue came late, and the queue does not drain.
+    BulkheadShed {
+        /// How long it has waited.
+        waited: Duration,
+    },
     /// One attempt took longer than its limit and was dropped.
     AttemptTimeout {
         /// The limit that was in force.
@@ -52,7 +78,7 @@ impl Rejected {
     pub const fn retry_after(&self) -> Option<Duration> {
         match *self {
             Self::CircuitOpen { retry_after } => retry_after,
-            Self::AttemptTimeout { .. } | Self::DeadlineExceeded { .. } => None,
+            _ => None,
         }
     }
 
@@ -65,7 +91,7 @@ impl Rejected {
             Self::AttemptTimeout { .. } | Self::DeadlineExceeded { called: true, .. } => {
                 Verdict::Failure(FailureKind::Timeout)
             }
-            Self::CircuitOpen { .. } | Self::DeadlineExceeded { called: false, .. } => Verdict::Ignored,
+            _ => Verdict::Ignored,
         }
     }
 
@@ -75,7 +101,7 @@ impl Rejected {
         match *self {
             Self::AttemptTimeout { .. } => true,
             Self::DeadlineExceeded { called, .. } => called,
-            Self::CircuitOpen { .. } => false,
+            _ => false,
         }
     }
 
@@ -85,6 +111,10 @@ impl Rejected {
         match self {
             Self::AttemptTimeout { .. } | Self::DeadlineExceeded { .. } => Outcome::Timeout,
             Self::CircuitOpen { .. } => Outcome::CircuitOpen,
+            Self::BulkheadFull { .. }
+            | Self::BulkheadQueueFull { .. }
+            | Self::BulkheadTimedOut { .. }
+            | Self::BulkheadShed { .. } => Outcome::BulkheadFull,
         }
     }
 }
@@ -99,6 +129,21 @@ impl fmt::Display for Rejected {
                 write!(f, "circuit breaker lets no call through, next probe in {wait:?}")
             }
             Self::CircuitOpen { retry_after: None } => f.write_str("circuit breaker is forced open"),
+            Self::BulkheadFull { limit, in_flight } => {
+                write!(f, "bulkhead is full, {in_flight} of {limit} permits are out")
+            }
+            Self::BulkheadQueueFull { limit, waiting } => {
+                write!(
+                    f,
+                    "bulkhead is full, and so is its queue: {limit} permits are out, {waiting} calls wait"
+                )
+            }
+            Self::BulkheadTimedOut { waited, max_wait } => {
+                write!(f, "no permit of the bulkhead in {waited:?}, the longest wait is {max_wait:?}")
+            }
+            Self::BulkheadShed { waited } => {
+                write!(f, "bulkhead sheds its queue, this call had waited for {waited:?}")
+            }
             Self::AttemptTimeout { limit, elapsed } => {
                 write!(f, "attempt timed out after {elapsed:?}, its limit is {limit:?}")
             }
