@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{FailureKind, circuit_breaker::Transition, retry::GaveUp};
+use crate::{FailureKind, Rejected, circuit_breaker::Transition, retry::GaveUp};
 
 /// Something a policy did that is worth counting or logging.
 ///
@@ -31,6 +31,13 @@ pub enum Event {
     CircuitBreakerRejected {
         /// Time until the next probe, `None` while forced open.
         retry_after: Option<Duration>,
+    },
+    /// A bulkhead refused a call.
+    BulkheadRejected(Rejected),
+    /// A call got its permit of a bulkhead after waiting for it.
+    BulkheadWaited {
+        /// How long it waited.
+        waited: Duration,
     },
     /// A failed attempt will be followed by another.
     RetryScheduled {

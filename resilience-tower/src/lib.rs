@@ -55,6 +55,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod bulkhead;
 pub mod call;
 pub mod circuit_breaker;
 pub mod error;
@@ -72,6 +73,7 @@ mod time;
 pub mod timeout;
 
 pub use self::{
+    bulkhead::{Bulkhead, BulkheadLayer},
     call::{CallLayer, CarryContext, Transport, TransportLayer, WrapCall},
     circuit_breaker::{CircuitBreaker, CircuitBreakerLayer},
     error::{ErrorLayer, MapError},

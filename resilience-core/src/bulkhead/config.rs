@@ -99,12 +99,6 @@ impl Config {
     pub const fn waits(&self) -> bool {
         !self.max_wait.is_zero() && self.max_queue > 0
     }
-
-    /// The longest wait.
-    #[must_use]
-    pub const fn longest_wait(&self) -> Duration {
-        self.max_wait
-    }
 }
 
 #[track_caller]

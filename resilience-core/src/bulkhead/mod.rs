@@ -23,7 +23,11 @@ mod model_tests;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use self::shared::{Shared, full};
 use crate::{
@@ -107,6 +111,13 @@ impl Bulkhead {
         }
         let number = self.shared.join(weight)?;
         Ok(Acquired::Later(Waiter::new(self.clone(), number, weight, now())))
+    }
+
+    /// How long a call may wait; zero if it is refused at once.
+    #[inline]
+    #[must_use]
+    pub fn max_wait(&self) -> Duration {
+        self.shared.max_wait()
     }
 
     /// The settings in force.

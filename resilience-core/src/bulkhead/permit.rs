@@ -110,7 +110,7 @@ impl Waiter {
     #[must_use]
     pub fn time_out(self, now: Instant) -> Rejected {
         let waited = now.saturating_duration_since(self.since);
-        Rejected::BulkheadTimedOut { waited, max_wait: self.bulkhead.config().longest_wait() }
+        Rejected::BulkheadTimedOut { waited, max_wait: self.bulkhead.max_wait() }
     }
 }
 

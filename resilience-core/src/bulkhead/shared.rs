@@ -29,6 +29,9 @@ use crate::{
 pub(super) struct Shared {
     /// Acquire on taking, release on giving back: what a call did under its permit happened before what the next one does.
     word: Padded<AtomicU64>,
+    /// The longest wait in nanoseconds, zero if nobody may wait. Relaxed: it guards nothing, and a call may go by what was in
+    /// force a moment ago.
+    max_wait: AtomicU64,
     waiters: Mutex<Waiters>,
 }
 
@@ -44,13 +47,19 @@ struct Waiters {
 impl Shared {
     pub(super) fn new(config: Config) -> Self {
         let word = Word::new(config.max_concurrent).0;
+        let max_wait = AtomicU64::new(wait_of(&config));
         let waiters = Waiters { config, queue: Queue::default(), codel: Codel::default(), origin: None };
-        Self { word: Padded(AtomicU64::new(word)), waiters: Mutex::new(waiters) }
+        Self { word: Padded(AtomicU64::new(word)), max_wait, waiters: Mutex::new(waiters) }
     }
 
     #[inline]
     pub(super) fn word(&self) -> Word {
         Word(self.word.0.load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    pub(super) fn max_wait(&self) -> Duration {
+        Duration::from_nanos(self.max_wait.load(Ordering::Relaxed))
     }
 
     /// Takes what is free, unless somebody waits for it.
@@ -147,6 +156,7 @@ impl Shared {
         let wakers = {
             let mut waiters = self.waiters.lock();
             let limit = config.max_concurrent;
+            self.max_wait.store(wait_of(&config), Ordering::Relaxed);
             waiters.config = config;
             let mut word = self.word();
             while let Err(changed) = self.replace(word, word.resize(limit)) {
@@ -201,6 +211,10 @@ impl Waiters {
         let origin = *self.origin.get_or_insert(now);
         self.codel.sheds(as_nanos(waited), as_nanos(now.saturating_duration_since(origin)))
     }
+}
+
+fn wait_of(config: &Config) -> u64 {
+    if config.waits() { as_nanos(config.max_wait) } else { 0 }
 }
 
 pub(super) fn full(word: Word) -> Rejected {
