@@ -43,12 +43,19 @@
 //! | `resilience_circuit_breaker_window_calls` | gauge | `pipeline`, `policy` |
 //! | `resilience_circuit_breaker_transitions_total` | counter | `pipeline`, `policy`, `from`, `to` |
 //! | `resilience_circuit_breaker_rejected_total` | counter | `pipeline`, `policy` |
+//! | `resilience_bulkhead_in_flight` | gauge | `pipeline`, `policy` |
+//! | `resilience_bulkhead_limit` | gauge | `pipeline`, `policy` |
+//! | `resilience_bulkhead_queue_depth` | gauge | `pipeline`, `policy` |
+//! | `resilience_bulkhead_queue_limit` | gauge | `pipeline`, `policy` |
+//! | `resilience_bulkhead_rejected_total` | counter | `pipeline`, `policy`, `reason` |
+//! | `resilience_bulkhead_wait_seconds` | histogram, of calls that waited | `pipeline`, `policy` |
 //!
 //! Refused operations take microseconds: a query for latency has to select `outcome="success"`.
 //!
 //! No label is ever taken from a request. The names given to `Telemetry` are public.
 
 mod attempt;
+mod bulkhead;
 mod circuit_breaker;
 mod names;
 mod operation;
@@ -60,6 +67,7 @@ mod timeout;
 
 pub use self::{
     attempt::{Attempt, AttemptLayer},
+    bulkhead::BulkheadMetrics,
     circuit_breaker::CircuitBreakerMetrics,
     operation::{Operation, OperationLayer},
     retry::RetryMetrics,

@@ -19,6 +19,12 @@ pub(crate) const BREAKER_SLOW: &str = "resilience_circuit_breaker_slow_ratio";
 pub(crate) const BREAKER_CALLS: &str = "resilience_circuit_breaker_window_calls";
 pub(crate) const BREAKER_TRANSITIONS: &str = "resilience_circuit_breaker_transitions_total";
 pub(crate) const BREAKER_REJECTED: &str = "resilience_circuit_breaker_rejected_total";
+pub(crate) const BULKHEAD_IN_FLIGHT: &str = "resilience_bulkhead_in_flight";
+pub(crate) const BULKHEAD_LIMIT: &str = "resilience_bulkhead_limit";
+pub(crate) const BULKHEAD_QUEUE_DEPTH: &str = "resilience_bulkhead_queue_depth";
+pub(crate) const BULKHEAD_QUEUE_LIMIT: &str = "resilience_bulkhead_queue_limit";
+pub(crate) const BULKHEAD_REJECTED: &str = "resilience_bulkhead_rejected_total";
+pub(crate) const BULKHEAD_WAIT: &str = "resilience_bulkhead_wait_seconds";
 
 /// Tells the recorder what each metric means.
 pub(crate) fn describe() {
@@ -47,4 +53,10 @@ pub(crate) fn describe() {
     describe_gauge!(BREAKER_CALLS, "Calls in the current window.");
     describe_counter!(BREAKER_TRANSITIONS, "State transitions.");
     describe_counter!(BREAKER_REJECTED, "Calls rejected by the breaker.");
+    describe_gauge!(BULKHEAD_IN_FLIGHT, "Permits that are out.");
+    describe_gauge!(BULKHEAD_LIMIT, "Permits there are.");
+    describe_gauge!(BULKHEAD_QUEUE_DEPTH, "Calls that wait for a permit.");
+    describe_gauge!(BULKHEAD_QUEUE_LIMIT, "Calls that may wait for a permit.");
+    describe_counter!(BULKHEAD_REJECTED, "Calls rejected by the bulkhead, by reason.");
+    describe_histogram!(BULKHEAD_WAIT, Unit::Seconds, "Wait for a permit, of calls that waited and got one.");
 }

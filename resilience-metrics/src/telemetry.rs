@@ -2,9 +2,11 @@ use std::{fmt, sync::Arc};
 
 use metrics::SharedString;
 use parking_lot::Mutex;
-use resilience_core::{CircuitBreaker, RetryBudget};
+use resilience_core::{Bulkhead, CircuitBreaker, RetryBudget};
 
-use crate::{AttemptLayer, CircuitBreakerMetrics, OperationLayer, RetryMetrics, TimeoutMetrics, names};
+use crate::{
+    AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, OperationLayer, RetryMetrics, TimeoutMetrics, names,
+};
 
 /// The metrics of one pipeline: a client of one dependency, or one server.
 ///
@@ -27,6 +29,7 @@ pub struct Telemetry {
 struct Gauges {
     breakers: Vec<CircuitBreakerMetrics>,
     retries: Vec<RetryMetrics>,
+    bulkheads: Vec<BulkheadMetrics>,
 }
 
 impl Telemetry {
@@ -113,6 +116,33 @@ impl Telemetry {
         metrics
     }
 
+    /// An observer for the layer of `bulkhead`, with this value of the `policy` label.
+    ///
+    /// The gauges are set now and by [`publish`](Self::publish).
+    ///
+    /// # Panics
+    ///
+    /// If this pipeline has another bulkhead under the same name: the two would overwrite each other's gauges.
+    #[track_caller]
+    pub fn bulkhead(&self, policy: impl Into<SharedString>, bulkhead: &Bulkhead) -> BulkheadMetrics {
+        // Made before the lock is taken: the recorder is foreign code.
+        let metrics = BulkheadMetrics::new(&self.pipeline, policy.into(), bulkhead.clone());
+        let mut gauges = self.gauges.lock();
+        if let Some(there) = gauges.bulkheads.iter().find(|there| there.policy() == metrics.policy()) {
+            assert!(
+                there.bulkhead().is_same(bulkhead),
+                "pipeline `{}` has another bulkhead named `{}`: give this one a name of its own",
+                self.pipeline,
+                metrics.policy(),
+            );
+            return there.clone();
+        }
+        gauges.bulkheads.push(metrics.clone());
+        drop(gauges);
+        metrics.publish();
+        metrics
+    }
+
     /// An observer for a timeout layer, with this value of the `policy` label.
     pub fn timeout(&self, policy: impl Into<SharedString>) -> TimeoutMetrics {
         TimeoutMetrics::new(&self.pipeline, &policy.into())
@@ -123,12 +153,13 @@ impl Telemetry {
     /// Without it a breaker whose wait is over would show as open until the next call, and one that was
     /// forced open by hand not at all.
     pub fn publish(&self) {
-        let (breakers, retries) = {
+        let (breakers, retries, bulkheads) = {
             let gauges = self.gauges.lock();
-            (gauges.breakers.clone(), gauges.retries.clone())
+            (gauges.breakers.clone(), gauges.retries.clone(), gauges.bulkheads.clone())
         };
         breakers.iter().for_each(CircuitBreakerMetrics::publish);
         retries.iter().for_each(RetryMetrics::publish);
+        bulkheads.iter().for_each(BulkheadMetrics::publish);
     }
 }
 

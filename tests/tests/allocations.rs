@@ -13,11 +13,15 @@ use std::{
 };
 
 use resilience_core::{
-    Backoff, Call, CircuitBreaker, Error, ErrorsAreFailures, Rejected, RetryBudget, RetryPolicy,
+    Backoff, Call, CircuitBreaker, Error, ErrorsAreFailures, Rejected, RetryBudget, RetryPolicy, bulkhead,
     circuit_breaker::Config,
 };
 use resilience_metrics::Telemetry;
-use resilience_tower::{CircuitBreakerLayer, RetryLayer, TimeoutLayer, retry::KeyedBudgets};
+use resilience_tower::{
+    BulkheadLayer, CircuitBreakerLayer, RetryLayer, TimeoutLayer,
+    bulkhead::{BulkheadByRequestLayer, ByKey},
+    retry::KeyedBudgets,
+};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tests::time;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
@@ -178,6 +182,30 @@ fn stack() -> impl Layer<Upstream, Service: Service<Call<u64>, Response = u64, E
         .layer(TimeoutLayer::attempt(SECOND / 2))
 }
 
+fn bulkhead(max_concurrent: u32) -> BulkheadLayer {
+    BulkheadLayer::new(bulkhead::Config::new(max_concurrent))
+}
+
+fn queueing() -> BulkheadLayer {
+    BulkheadLayer::new(bulkhead::Config::new(9).max_wait(SECOND))
+}
+
+fn full() -> BulkheadLayer {
+    let layer = bulkhead(1);
+    std::mem::forget(layer.bulkhead().try_acquire(1));
+    layer
+}
+
+type Tens = ByKey<u64, fn(&Call<u64>) -> u64>;
+
+fn bulkhead_by_key() -> BulkheadByRequestLayer<Tens> {
+    BulkheadByRequestLayer::keyed(bulkhead::Config::new(9), |call| *call.request() % 10)
+}
+
+const fn too_many(answer: Answer) -> bool {
+    matches!(answer, Err(Error::Rejected { rejected: Rejected::BulkheadFull { .. }, .. }))
+}
+
 fn by_key() -> KeyedBudgets<u64, fn(&Call<u64>) -> u64> {
     KeyedBudgets::new(RetryBudget::new, |call| *call.request() % 10)
 }
@@ -231,6 +259,11 @@ async fn trap_31_no_call_allocates_whatever_the_policies_decide() {
         ),
         ("retry, by key", allocations(retry().with_keyed_budgets(by_key()), READY, answered).await),
         ("retry, failures and pauses", allocations(retry(), FAILING, no_refusal).await),
+        ("bulkhead, admitted", allocations(bulkhead(9), READY, answered).await),
+        ("bulkhead, pending", allocations(bulkhead(9), PENDING, answered).await),
+        ("bulkhead, refused", allocations(full(), READY, too_many).await),
+        ("bulkhead, free queue", allocations(queueing(), READY, answered).await),
+        ("bulkhead by known key", allocations(bulkhead_by_key(), READY, answered).await),
         ("stack, ready", allocations(stack(), READY, answered).await),
         ("stack, pending", allocations(stack(), PENDING, answered).await),
         ("stack, failures", allocations(stack(), FAILING, no_refusal).await),

@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use resilience_core::{
-    Call, CircuitBreaker, Context, Deadline, ErrorsAreFailures, Rejected, RetryBudget, RetryPolicy, Verdict,
-    circuit_breaker::Config,
+    Bulkhead, Call, CircuitBreaker, Context, Deadline, ErrorsAreFailures, Rejected, RetryBudget, RetryPolicy,
+    Verdict, bulkhead, circuit_breaker::Config,
 };
 use resilience_metrics::{OperationLayer, Telemetry};
 use resilience_tower::{
-    CircuitBreakerLayer, RetryLayer, TimeoutLayer, circuit_breaker::KeyedCircuitBreakerLayer,
+    BulkheadLayer, CircuitBreakerLayer, RetryLayer, TimeoutLayer,
+    bulkhead::{BulkheadByRequestLayer, ByKey},
+    circuit_breaker::KeyedCircuitBreakerLayer,
     retry::KeyedBudgets,
 };
 use tower::{Layer, Service, limit::ConcurrencyLimit};
@@ -41,6 +43,9 @@ pub(crate) trait Subject: Sized {
     }
     /// Whether it leaves the inner service's readiness alone while it refuses.
     const REFUSES_UNASKED: bool = false;
+
+    /// Whether it readies the inner service only after the call, on an instance of its own.
+    const READIES_LATER: bool = false;
 
     /// Whether the layer holds nothing for any call.
     fn holds_nothing(_: &Self::Layer) -> bool {
@@ -297,6 +302,80 @@ impl Subject for RetryingWithoutBudget {
 
     fn layer() -> RetryLayer {
         Retrying::layer().without_budget()
+    }
+}
+
+fn is_empty(bulkhead: &Bulkhead) -> bool {
+    (bulkhead.snapshot().in_flight, bulkhead.snapshot().waiting) == (0, 0)
+}
+
+pub(crate) struct Bulkheaded;
+
+impl Subject for Bulkheaded {
+    around!(BulkheadLayer);
+
+    fn layer() -> BulkheadLayer {
+        BulkheadLayer::new(bulkhead::Config::new(9))
+    }
+
+    fn refusing() -> Option<(BulkheadLayer, Call<u32>)> {
+        let layer = BulkheadLayer::new(bulkhead::Config::new(1));
+        std::mem::forget(layer.bulkhead().try_acquire(1));
+        Some((layer, Call::new(7)))
+    }
+
+    fn holds_nothing(layer: &BulkheadLayer) -> bool {
+        is_empty(layer.bulkhead())
+    }
+}
+
+/// Calls wait for a permit.
+pub(crate) struct QueueingBulkhead;
+
+impl Subject for QueueingBulkhead {
+    around!(BulkheadLayer);
+
+    fn layer() -> BulkheadLayer {
+        BulkheadLayer::new(bulkhead::Config::new(9).max_wait(LONG))
+    }
+
+    /// Its queue is full.
+    fn refusing() -> Option<(BulkheadLayer, Call<u32>)> {
+        let layer = BulkheadLayer::new(bulkhead::Config::new(1).max_wait(LONG).max_queue(1));
+        std::mem::forget(layer.bulkhead().try_acquire(1));
+        std::mem::forget(layer.bulkhead().acquire(1, now));
+        Some((layer, Call::new(7)))
+    }
+
+    const REFUSES_UNASKED: bool = true;
+
+    fn holds_nothing(layer: &BulkheadLayer) -> bool {
+        is_empty(layer.bulkhead())
+    }
+}
+
+/// Waits in the future of the call.
+pub(crate) struct BulkheadByKey;
+
+impl Subject for BulkheadByKey {
+    around_clones!(BulkheadByRequestLayer<ByKey<u32, Key>>);
+    const READIES_LATER: bool = true;
+    const REFUSES_UNASKED: bool = true;
+
+    fn layer() -> Self::Layer {
+        let first: Key = |_| 0;
+        BulkheadByRequestLayer::keyed(bulkhead::Config::new(9).max_wait(LONG), first)
+    }
+
+    fn refusing() -> Option<(Self::Layer, Call<u32>)> {
+        let first: Key = |_| 0;
+        let layer = BulkheadByRequestLayer::keyed(bulkhead::Config::new(1), first);
+        std::mem::forget(layer.bulkhead_of(0).try_acquire(1));
+        Some((layer, Call::new(7)))
+    }
+
+    fn holds_nothing(layer: &Self::Layer) -> bool {
+        is_empty(&layer.bulkhead_of(0))
     }
 }
 

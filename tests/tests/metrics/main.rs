@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod breaker;
+mod bulkhead;
 mod operation;
 mod retry;
 mod walk;
