@@ -241,6 +241,23 @@ async fn trap_23_a_resize_serves_at_once_and_revokes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_is_over_holds_no_permit_although_its_future_is_there() {
+    let layer = BulkheadLayer::new(Config::new(1));
+    let by_key = BulkheadByRequestLayer::keyed(Config::new(1), |_: &Call<u32>| 0);
+    for fails in [false, true] {
+        let inner = service_fn(move |_: Call<u32>| async move {
+            if fails { Err(Failure::inner("down")) } else { Ok(()) }
+        });
+        let mut response = pin!(layer.layer(inner).oneshot(Call::new(1)));
+        assert_eq!(response.as_mut().await.is_err(), fails);
+        assert_eq!(layer.bulkhead().snapshot().in_flight, 0);
+        let mut response = pin!(by_key.layer(inner).oneshot(Call::new(1)));
+        assert_eq!(response.as_mut().await.is_err(), fails);
+        assert_eq!(by_key.bulkhead_of(0).snapshot().in_flight, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn trap_28_all_services_of_a_layer_share_the_permits() {
     let layer = BulkheadLayer::new(Config::new(1));
     let _running = spawn(&layer.layer(slow()), Call::new(10)).await;

@@ -76,25 +76,21 @@ impl Bulkhead {
     /// [`Rejected::BulkheadFull`].
     #[inline]
     pub fn try_acquire(&self, weight: u32) -> Result<Permit, Rejected> {
-        self.take(weight)?;
-        Ok(Permit::new(self.clone(), weight))
+        self.acquire_free(weight).ok_or_else(|| self.refusal())
     }
 
-    /// [`try_acquire`](Self::try_acquire) for a caller that keeps the bulkhead at hand itself: what is taken has to be
-    /// [given back](Self::give_back).
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected::BulkheadFull`].
+    /// The permits, if they are free and nobody waits for them: the part of [`try_acquire`](Self::try_acquire) that a caller with a
+    /// fast path wants to have apart.
     #[inline]
-    pub fn take(&self, weight: u32) -> Result<(), Rejected> {
-        self.shared.take(weight).map_err(full)
+    #[must_use]
+    pub fn acquire_free(&self, weight: u32) -> Option<Permit> {
+        self.shared.take(weight).then(|| Permit::new(self.clone(), weight))
     }
 
-    /// Gives back what was [taken](Self::take).
-    #[inline]
-    pub fn give_back(&self, weight: u32) {
-        self.shared.give_back(weight);
+    /// The refusal of a call that does not wait, with the figures of this moment.
+    #[must_use]
+    pub fn refusal(&self) -> Rejected {
+        full(self.shared.word())
     }
 
     /// Takes `weight` permits, or a place in the queue if the settings allow to [wait](Config::max_wait).
@@ -106,8 +102,8 @@ impl Bulkhead {
     /// [`Rejected::BulkheadFull`] if nobody may wait, or for more than the limit ever allows;
     /// [`Rejected::BulkheadQueueFull`].
     pub fn acquire(&self, weight: u32, now: impl FnOnce() -> Instant) -> Result<Acquired, Rejected> {
-        if self.shared.take(weight).is_ok() {
-            return Ok(Acquired::Now(Permit::new(self.clone(), weight)));
+        if let Some(permit) = self.acquire_free(weight) {
+            return Ok(Acquired::Now(permit));
         }
         let number = self.shared.join(weight)?;
         Ok(Acquired::Later(Waiter::new(self.clone(), number, weight, now())))

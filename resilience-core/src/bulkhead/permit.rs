@@ -35,8 +35,9 @@ impl Permit {
 }
 
 impl Drop for Permit {
+    #[inline]
     fn drop(&mut self) {
-        self.bulkhead.give_back(self.weight);
+        self.bulkhead.shared.give_back(self.weight);
     }
 }
 

@@ -64,12 +64,12 @@ impl Shared {
 
     /// Takes what is free, unless somebody waits for it.
     #[inline]
-    pub(super) fn take(&self, weight: u32) -> Result<(), Word> {
+    pub(super) fn take(&self, weight: u32) -> bool {
         let mut word = self.word();
         loop {
-            let Some(next) = word.take(weight).filter(|word| !word.is_waited()) else { return Err(word) };
+            let Some(next) = word.take(weight).filter(|word| !word.is_waited()) else { return false };
             match self.replace(word, next) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return true,
                 Err(changed) => word = changed,
             }
         }

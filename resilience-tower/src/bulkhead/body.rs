@@ -67,9 +67,9 @@ impl Sealed for UntilBodyEnd {}
 impl<B: Body> Hold<Response<B>> for UntilBodyEnd {
     type Response = Response<HeldBody<B>>;
 
-    fn hold(response: Response<B>, permit: Permit) -> Self::Response {
+    fn hold(response: Response<B>, permit: Option<Permit>) -> Self::Response {
         response.map(|body| {
-            let permit = (!body.is_end_stream()).then_some(permit);
+            let permit = permit.filter(|_| !body.is_end_stream());
             HeldBody { body, permit }
         })
     }

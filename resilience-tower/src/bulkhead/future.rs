@@ -26,10 +26,6 @@ pin_project! {
     /// # Cancellation
     ///
     /// Dropping it gives the permit back.
-    ///
-    /// # Panics
-    ///
-    /// When it is polled again after the inner service has answered.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, H = UntilAnswer> {
         #[pin]
@@ -73,9 +69,7 @@ where
         match self.project().phase.project() {
             PhaseProj::Running { inner, permit } => {
                 let result = ready!(on_unwind(|| inner.poll(cx), || drop(permit.take())));
-                let Some(permit) = permit.take() else {
-                    panic!("`Bulkhead`'s future was polled after it had completed");
-                };
+                let permit = permit.take();
                 Poll::Ready(result.map(|response| H::hold(response, permit)))
             }
             PhaseProj::Refused { rejected } => Poll::Ready(Err((*rejected).into())),

@@ -8,7 +8,7 @@ pub trait Hold<Res>: sealed::Sealed {
     type Response;
 
     #[doc(hidden)]
-    fn hold(response: Res, permit: Permit) -> Self::Response;
+    fn hold(response: Res, permit: Option<Permit>) -> Self::Response;
 }
 
 pub(crate) mod sealed {
@@ -26,7 +26,7 @@ impl<Res> Hold<Res> for UntilAnswer {
     type Response = Res;
 
     #[inline]
-    fn hold(response: Res, permit: Permit) -> Res {
+    fn hold(response: Res, permit: Option<Permit>) -> Res {
         drop(permit);
         response
     }

@@ -71,6 +71,31 @@ impl<S, O: Observer, H> Bulkhead<S, O, H> {
     }
 }
 
+impl<S, O: Observer, H> Bulkhead<S, O, H> {
+    /// The permit that was reserved for this call, or one that is free; nothing if the call is refused.
+    fn take_turn(&mut self) -> Option<Permit> {
+        match std::mem::replace(&mut self.turn, Turn::Idle) {
+            Turn::Reserved(permit) => Some(permit),
+            Turn::Idle | Turn::Waiting(_) => self.bulkhead.acquire_free(1),
+            refused @ Turn::Refused(_) => {
+                self.turn = refused;
+                None
+            }
+        }
+    }
+
+    /// The refusal that was found before, or that of a full bulkhead.
+    #[cold]
+    fn refuse(&mut self) -> Rejected {
+        let rejected = match std::mem::replace(&mut self.turn, Turn::Idle) {
+            Turn::Refused(rejected) => rejected,
+            _ => self.bulkhead.refusal(),
+        };
+        self.observer.observe(&Event::BulkheadRejected(rejected));
+        rejected
+    }
+}
+
 impl<S: Clone, O: Clone, H> Clone for Bulkhead<S, O, H> {
     fn clone(&self) -> Self {
         Self::new(self.inner.clone(), self.bulkhead.clone(), self.observer.clone())
@@ -102,19 +127,13 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        let permit = match std::mem::replace(&mut self.turn, Turn::Idle) {
-            Turn::Reserved(permit) => Ok(permit),
-            Turn::Refused(rejected) => Err(rejected),
-            Turn::Idle | Turn::Waiting(_) => self.bulkhead.try_acquire(1),
+        let permit = match self.turn {
+            Turn::Idle => self.bulkhead.acquire_free(1),
+            _ => self.take_turn(),
         };
         match permit {
-            Ok(permit) => ResponseFuture::new(self.inner.call(request), permit),
-            Err(rejected) => {
-                if self.observer.listens() {
-                    self.observer.observe(&Event::BulkheadRejected(rejected));
-                }
-                ResponseFuture::refused(rejected)
-            }
+            Some(permit) => ResponseFuture::new(self.inner.call(request), permit),
+            None => ResponseFuture::refused(self.refuse()),
         }
     }
 }

@@ -99,7 +99,7 @@ where
     }
 }
 
-/// The status of a failed call: `DEADLINE_EXCEEDED` for a timeout, `UNAVAILABLE` for an open breaker, each with the
+/// The status of a failed call: `DEADLINE_EXCEEDED` for a timeout, `UNAVAILABLE` for any other refusal, each with the
 /// refusal as its source; any other error as `tonic` reads it. That a retry layer has given up is in the text of a refusal; a
 /// `Status` of another error has no room for it, but the layer's observer hears of it.
 ///

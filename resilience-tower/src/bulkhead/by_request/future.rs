@@ -109,9 +109,6 @@ where
                     let result = ready!(on_unwind(|| inner.poll(cx), || drop(permit.take())));
                     let permit = permit.take();
                     this.phase.set(Phase::Done);
-                    let Some(permit) = permit else {
-                        panic!("`BulkheadByRequest`'s future was polled after it had panicked");
-                    };
                     return Poll::Ready(result.map(|response| H::hold(response, permit)));
                 }
                 PhaseProj::Refused { rejected } => {
