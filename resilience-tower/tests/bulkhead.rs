@@ -9,7 +9,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
-    task::{Context as TaskContext, Poll, Waker},
+    task::{Context as TaskContext, Poll, Wake, Waker},
     time::{Duration, Instant},
 };
 
@@ -195,6 +195,34 @@ async fn trap_21_who_waits_does_not_hold_the_readiness_of_what_is_inside() {
     assert_eq!(layer.bulkhead().snapshot().in_flight, 1);
     drop(other);
     assert!(poll_ready(&mut queueing).is_ready());
+}
+
+#[derive(Debug, Default)]
+struct Woken(AtomicU32);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn trap_22_who_waits_is_woken_by_a_permit_or_by_the_end_of_the_wait_and_by_nothing_else() {
+    let layer = BulkheadLayer::new(Config::new(1).max_wait(SECOND).max_queue(2));
+    let held = layer.bulkhead().try_acquire(1).unwrap();
+    let mut waiting = [layer.layer(slow()), layer.layer(slow())];
+    let woken: [Arc<Woken>; 2] = Default::default();
+    for (service, woken) in waiting.iter_mut().zip(&woken) {
+        let waker = Waker::from(Arc::clone(woken));
+        assert!(Service::poll_ready(service, &mut TaskContext::from_waker(&waker)).is_pending());
+    }
+    let counts = || woken.each_ref().map(|woken| woken.0.load(Ordering::Relaxed));
+    tokio::time::sleep(SECOND / 2).await;
+    assert_eq!(counts(), [0, 0], "they spin");
+    drop(held);
+    assert_eq!(counts(), [1, 0]);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(counts()[1], 1, "its time is over");
 }
 
 #[tokio::test(start_paused = true)]
