@@ -165,11 +165,11 @@ pub struct Snapshot {
     pub waiting: u32,
 }
 
-/// One with calls in it is protection: another in its place would admit as many again.
+/// One with calls in it is in force, however long they take: another in its place would admit as many again.
 impl Entry for Bulkhead {
     fn worth(&self, _: Instant) -> Worth {
         let word = self.shared.word();
-        if word.in_flight() == 0 && !word.is_waited() { Worth::Nothing } else { Worth::Protection }
+        if word.in_flight() == 0 && !word.is_waited() { Worth::Nothing } else { Worth::InForce }
     }
 }
 

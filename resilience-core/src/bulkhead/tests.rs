@@ -189,7 +189,7 @@ fn one_with_calls_in_it_is_worth_keeping() {
     let bulkhead = Bulkhead::new(Config::new(1));
     assert_eq!(bulkhead.worth(t0()), Worth::Nothing);
     let permit = bulkhead.try_acquire(1).unwrap();
-    assert_eq!(bulkhead.worth(t0()), Worth::Protection);
+    assert_eq!(bulkhead.worth(t0()), Worth::InForce);
     drop(permit);
     assert_eq!(bulkhead.worth(t0()), Worth::Nothing);
 }
