@@ -29,12 +29,15 @@ mod error;
 mod event;
 mod hint;
 pub mod keyed;
+mod nanos;
 mod outcome;
 mod rejected;
 pub mod retry;
 mod rng;
 pub mod striped;
 mod sync;
+mod tallies;
+mod thousandths;
 mod unwind;
 mod verdict;
 
