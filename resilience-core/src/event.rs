@@ -32,6 +32,11 @@ pub enum Event {
         /// Time until the next probe, `None` while forced open.
         retry_after: Option<Duration>,
     },
+    /// A throttle refused a call.
+    Throttled {
+        /// The probability of a refusal at that moment, in thousandths.
+        per_mille: u16,
+    },
     /// A failed attempt will be followed by another.
     RetryScheduled {
         /// The number of the attempt to come.

@@ -15,6 +15,7 @@
 //! | read why a call was refused | [`Rejected`], [`Refusal`], [`Error`] |
 //! | carry a deadline with a request | [`Context`], [`CarryContext`], [`Call`], [`Deadline`] |
 //! | stop calling what is broken | [`circuit_breaker`] |
+//! | offer it no more than it takes | [`throttle`] |
 //! | try again, how soon, and who pays for it | [`RetryPolicy`], [`Backoff`], [`RetryBudget`] |
 //! | keep one policy per host or tenant | [`keyed`] |
 //! | watch | [`Event`], [`Observer`], [`Outcome`] |
@@ -38,6 +39,7 @@ pub mod striped;
 mod sync;
 mod tallies;
 mod thousandths;
+pub mod throttle;
 mod unwind;
 mod verdict;
 
@@ -52,5 +54,6 @@ pub use outcome::Outcome;
 pub use rejected::{BoxError, Refusal, Rejected};
 pub use retry::{RetryBudget, RetryPolicy};
 pub use rng::Rng;
+pub use throttle::Throttle;
 pub use unwind::on_unwind;
 pub use verdict::{Classify, ErrorsAreFailures, FailureKind, Verdict};

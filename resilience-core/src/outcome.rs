@@ -27,14 +27,23 @@ pub enum Outcome {
     Timeout,
     /// Refused by a circuit breaker.
     CircuitOpen,
+    /// Refused by a throttle of ours.
+    Throttled,
     /// The caller went away before the end; not an error.
     Cancelled,
 }
 
 impl Outcome {
     /// All outcomes, in the order of their discriminants.
-    pub const ALL: [Self; 6] =
-        [Self::Success, Self::ClientError, Self::Failure, Self::Timeout, Self::CircuitOpen, Self::Cancelled];
+    pub const ALL: [Self; 7] = [
+        Self::Success,
+        Self::ClientError,
+        Self::Failure,
+        Self::Timeout,
+        Self::CircuitOpen,
+        Self::Throttled,
+        Self::Cancelled,
+    ];
 
     /// The value of the `outcome` label.
     #[must_use]
@@ -45,6 +54,7 @@ impl Outcome {
             Self::Failure => "failure",
             Self::Timeout => "timeout",
             Self::CircuitOpen => "circuit_open",
+            Self::Throttled => "throttled",
             Self::Cancelled => "cancelled",
         }
     }

@@ -26,6 +26,11 @@ pub enum Rejected {
         /// open by hand.
         retry_after: Option<Duration>,
     },
+    /// The throttle refused the call by chance, because the dependency accepts too few; it was not called.
+    Throttled {
+        /// The probability of a refusal at that moment, in thousandths: from 1 to 999.
+        per_mille: u16,
+    },
     /// One attempt took longer than its limit and was dropped.
     AttemptTimeout {
         /// The limit that was in force.
@@ -47,12 +52,12 @@ pub enum Rejected {
 impl Rejected {
     /// When a caller may sensibly try again.
     ///
-    /// `None` if the policy cannot know. `Some(Duration::ZERO)` means at once.
+    /// `None` if the policy cannot know, as a throttle cannot, which draws for each call anew. `Some(Duration::ZERO)` means at once.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match *self {
             Self::CircuitOpen { retry_after } => retry_after,
-            Self::AttemptTimeout { .. } | Self::DeadlineExceeded { .. } => None,
+            Self::Throttled { .. } | Self::AttemptTimeout { .. } | Self::DeadlineExceeded { .. } => None,
         }
     }
 
@@ -65,7 +70,9 @@ impl Rejected {
             Self::AttemptTimeout { .. } | Self::DeadlineExceeded { called: true, .. } => {
                 Verdict::Failure(FailureKind::Timeout)
             }
-            Self::CircuitOpen { .. } | Self::DeadlineExceeded { called: false, .. } => Verdict::Ignored,
+            Self::CircuitOpen { .. }
+            | Self::Throttled { .. }
+            | Self::DeadlineExceeded { called: false, .. } => Verdict::Ignored,
         }
     }
 
@@ -75,7 +82,7 @@ impl Rejected {
         match *self {
             Self::AttemptTimeout { .. } => true,
             Self::DeadlineExceeded { called, .. } => called,
-            Self::CircuitOpen { .. } => false,
+            Self::CircuitOpen { .. } | Self::Throttled { .. } => false,
         }
     }
 
@@ -85,6 +92,7 @@ impl Rejected {
         match self {
             Self::AttemptTimeout { .. } | Self::DeadlineExceeded { .. } => Outcome::Timeout,
             Self::CircuitOpen { .. } => Outcome::CircuitOpen,
+            Self::Throttled { .. } => Outcome::Throttled,
         }
     }
 }
@@ -99,6 +107,9 @@ impl fmt::Display for Rejected {
                 write!(f, "circuit breaker lets no call through, next probe in {wait:?}")
             }
             Self::CircuitOpen { retry_after: None } => f.write_str("circuit breaker is forced open"),
+            Self::Throttled { per_mille } => {
+                write!(f, "throttled, {per_mille} of 1000 calls are refused at present")
+            }
             Self::AttemptTimeout { limit, elapsed } => {
                 write!(f, "attempt timed out after {elapsed:?}, its limit is {limit:?}")
             }
@@ -221,6 +232,10 @@ mod tests {
     fn a_refusal_says_nothing_about_the_dependency_but_a_timeout_does() {
         let zero = Duration::ZERO;
         assert_eq!(Rejected::CircuitOpen { retry_after: None }.verdict(), Verdict::Ignored);
+        let throttled = Rejected::Throttled { per_mille: 500 };
+        assert_eq!((throttled.verdict(), throttled.outcome()), (Verdict::Ignored, Outcome::Throttled));
+        assert_eq!((throttled.was_sent(), throttled.retry_after()), (false, None));
+        assert_eq!(throttled.to_string(), "throttled, 500 of 1000 calls are refused at present");
         let never_made = Rejected::DeadlineExceeded { limit: zero, elapsed: zero, called: false };
         assert_eq!((never_made.verdict(), never_made.outcome()), (Verdict::Ignored, Outcome::Timeout));
         for timeout in [
