@@ -69,6 +69,7 @@ pub mod http;
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod reqwest;
 pub mod retry;
+pub mod throttle;
 mod time;
 pub mod timeout;
 
@@ -77,5 +78,6 @@ pub use self::{
     circuit_breaker::{CircuitBreaker, CircuitBreakerLayer},
     error::{ErrorLayer, MapError},
     retry::{Retry, RetryLayer},
+    throttle::{Throttle, ThrottleLayer},
     timeout::{Timeout, TimeoutLayer},
 };

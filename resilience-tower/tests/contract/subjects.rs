@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use resilience_core::{
-    Call, CircuitBreaker, Context, Deadline, ErrorsAreFailures, Rejected, RetryBudget, RetryPolicy, Verdict,
-    circuit_breaker::Config,
+    Call, CircuitBreaker, Context, Deadline, ErrorsAreFailures, Rejected, RetryBudget, RetryPolicy, Throttle,
+    Verdict, circuit_breaker::Config, throttle,
 };
 use resilience_metrics::{OperationLayer, Telemetry};
 use resilience_tower::{
-    CircuitBreakerLayer, RetryLayer, TimeoutLayer, circuit_breaker::KeyedCircuitBreakerLayer,
-    retry::KeyedBudgets,
+    CircuitBreakerLayer, RetryLayer, ThrottleLayer, TimeoutLayer, circuit_breaker::KeyedCircuitBreakerLayer,
+    retry::KeyedBudgets, throttle::KeyedThrottleLayer,
 };
 use tower::{Layer, Service, limit::ConcurrencyLimit};
 
@@ -297,6 +297,88 @@ impl Subject for RetryingWithoutBudget {
 
     fn layer() -> RetryLayer {
         Retrying::layer().without_budget()
+    }
+}
+
+/// Healthy so far.
+pub(crate) struct CalmThrottle;
+
+/// So many failures that all but a millionth of the calls are refused.
+fn saturate(throttle: &Throttle) {
+    let permits = [(); 100].map(|()| throttle.try_acquire(now).unwrap());
+    for permit in permits {
+        permit.finish(Verdict::Failure(resilience_core::FailureKind::PeerOverloaded), now);
+    }
+    // What passes by chance is one in a hundred, and then no longer.
+    throttle.reconfigure(throttle_config().probe_one_in(1_000_000), now());
+    while throttle.snapshot(now()).requests < 100_000 {
+        let _ = throttle.try_acquire(now);
+    }
+}
+
+fn throttle_config() -> throttle::Config {
+    throttle::Config::new().max_requests(1_000_000)
+}
+
+fn has_failures(throttle: &Throttle) -> Option<bool> {
+    let seen = throttle.snapshot(now());
+    Some(seen.accepts < seen.requests)
+}
+
+impl Subject for CalmThrottle {
+    around!(ThrottleLayer);
+
+    fn layer() -> ThrottleLayer {
+        ThrottleLayer::with_throttle(Throttle::with_seed(throttle_config(), now(), 7))
+    }
+
+    fn refusing() -> Option<(ThrottleLayer, Call<u32>)> {
+        let layer = Self::layer();
+        saturate(layer.throttle());
+        Some((layer, Call::new(7)))
+    }
+
+    fn has_seen_failures(layer: &ThrottleLayer) -> Option<bool> {
+        has_failures(layer.throttle())
+    }
+}
+
+/// It has refused calls, and the next one is its probe: every case goes by the locked way.
+pub(crate) struct RefusingThrottle;
+
+impl Subject for RefusingThrottle {
+    around!(ThrottleLayer);
+
+    fn layer() -> ThrottleLayer {
+        let layer = CalmThrottle::layer();
+        let throttle = layer.throttle();
+        saturate(throttle);
+        throttle.reconfigure(throttle_config().probe_one_in(1), now());
+        layer
+    }
+
+    fn refusing() -> Option<(ThrottleLayer, Call<u32>)> {
+        CalmThrottle::refusing()
+    }
+}
+
+pub(crate) struct ThrottleByKey;
+
+impl Subject for ThrottleByKey {
+    around!(KeyedThrottleLayer<u32, Key>);
+
+    fn layer() -> Self::Layer {
+        KeyedThrottleLayer::new(throttle_config(), |_| 0)
+    }
+
+    fn refusing() -> Option<(Self::Layer, Call<u32>)> {
+        let layer = Self::layer();
+        saturate(&layer.throttle(0).unwrap());
+        Some((layer, Call::new(7)))
+    }
+
+    fn has_seen_failures(layer: &Self::Layer) -> Option<bool> {
+        has_failures(&layer.throttle(0).unwrap())
     }
 }
 
