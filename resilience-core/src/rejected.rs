@@ -31,6 +31,11 @@ pub enum Rejected {
         /// The probability of a refusal at that moment, in thousandths: from 1 to 999.
         per_mille: u16,
     },
+    /// The service was not ready for the call, which load shedding does not let wait; it was not called.
+    NotReady {
+        /// How long it was found not ready.
+        waited: Duration,
+    },
     /// One attempt took longer than its limit and was dropped.
     AttemptTimeout {
         /// The limit that was in force.
@@ -57,7 +62,10 @@ impl Rejected {
     pub const fn retry_after(&self) -> Option<Duration> {
         match *self {
             Self::CircuitOpen { retry_after } => retry_after,
-            Self::Throttled { .. } | Self::AttemptTimeout { .. } | Self::DeadlineExceeded { .. } => None,
+            Self::Throttled { .. }
+            | Self::NotReady { .. }
+            | Self::AttemptTimeout { .. }
+            | Self::DeadlineExceeded { .. } => None,
         }
     }
 
@@ -72,6 +80,7 @@ impl Rejected {
             }
             Self::CircuitOpen { .. }
             | Self::Throttled { .. }
+            | Self::NotReady { .. }
             | Self::DeadlineExceeded { called: false, .. } => Verdict::Ignored,
         }
     }
@@ -82,7 +91,7 @@ impl Rejected {
         match *self {
             Self::AttemptTimeout { .. } => true,
             Self::DeadlineExceeded { called, .. } => called,
-            Self::CircuitOpen { .. } | Self::Throttled { .. } => false,
+            Self::CircuitOpen { .. } | Self::Throttled { .. } | Self::NotReady { .. } => false,
         }
     }
 
@@ -93,6 +102,7 @@ impl Rejected {
             Self::AttemptTimeout { .. } | Self::DeadlineExceeded { .. } => Outcome::Timeout,
             Self::CircuitOpen { .. } => Outcome::CircuitOpen,
             Self::Throttled { .. } => Outcome::Throttled,
+            Self::NotReady { .. } => Outcome::Overloaded,
         }
     }
 }
@@ -110,6 +120,8 @@ impl fmt::Display for Rejected {
             Self::Throttled { per_mille } => {
                 write!(f, "throttled, {per_mille} of 1000 calls are refused at present")
             }
+            Self::NotReady { waited: Duration::ZERO } => f.write_str("the service is not ready"),
+            Self::NotReady { waited } => write!(f, "the service is not ready after {waited:?}"),
             Self::AttemptTimeout { limit, elapsed } => {
                 write!(f, "attempt timed out after {elapsed:?}, its limit is {limit:?}")
             }
@@ -236,6 +248,12 @@ mod tests {
         assert_eq!((throttled.verdict(), throttled.outcome()), (Verdict::Ignored, Outcome::Throttled));
         assert_eq!((throttled.was_sent(), throttled.retry_after()), (false, None));
         assert_eq!(throttled.to_string(), "throttled, 500 of 1000 calls are refused at present");
+        let not_ready = Rejected::NotReady { waited: zero };
+        assert_eq!((not_ready.verdict(), not_ready.outcome()), (Verdict::Ignored, Outcome::Overloaded));
+        assert_eq!((not_ready.was_sent(), not_ready.retry_after()), (false, None));
+        assert_eq!(not_ready.to_string(), "the service is not ready");
+        let waited = Duration::from_millis(5);
+        assert_eq!(Rejected::NotReady { waited }.to_string(), "the service is not ready after 5ms");
         let never_made = Rejected::DeadlineExceeded { limit: zero, elapsed: zero, called: false };
         assert_eq!((never_made.verdict(), never_made.outcome()), (Verdict::Ignored, Outcome::Timeout));
         for timeout in [

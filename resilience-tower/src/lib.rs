@@ -65,6 +65,7 @@ pub mod grpc;
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
+pub mod load_shed;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod reqwest;
@@ -77,6 +78,7 @@ pub use self::{
     call::{CallLayer, CarryContext, Transport, TransportLayer, WrapCall},
     circuit_breaker::{CircuitBreaker, CircuitBreakerLayer},
     error::{ErrorLayer, MapError},
+    load_shed::{LoadShed, LoadShedLayer},
     retry::{Retry, RetryLayer},
     throttle::{Throttle, ThrottleLayer},
     timeout::{Timeout, TimeoutLayer},

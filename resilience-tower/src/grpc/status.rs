@@ -99,8 +99,8 @@ where
     }
 }
 
-/// The status of a failed call: `DEADLINE_EXCEEDED` for a timeout, `UNAVAILABLE` for an open breaker, each with the
-/// refusal as its source; any other error as `tonic` reads it.
+/// The status of a failed call: `DEADLINE_EXCEEDED` for a timeout, `UNAVAILABLE` for an open breaker, a throttle and load
+/// shedding, each with the refusal as its source; any other error as `tonic` reads it.
 ///
 /// ```
 /// use std::{error::Error as _, io};

@@ -44,6 +44,8 @@ suite! {
         calm_throttle: subjects::CalmThrottle,
         refusing_throttle: subjects::RefusingThrottle,
         keyed_throttle: subjects::ThrottleByKey,
+        load_shed: subjects::LoadShedding,
+        patient_load_shed: subjects::PatientLoadShedding,
         operation_metrics: subjects::Operations,
         context_on_and_off: adapters::ContextOnAndOff,
         mapped_error: adapters::MappedError,

@@ -8,12 +8,12 @@ use resilience_core::{
 };
 use resilience_metrics::{OperationLayer, Telemetry};
 use resilience_tower::{
-    CircuitBreakerLayer, RetryLayer, ThrottleLayer, TimeoutLayer, circuit_breaker::KeyedCircuitBreakerLayer,
-    retry::KeyedBudgets, throttle::KeyedThrottleLayer,
+    CircuitBreakerLayer, LoadShedLayer, RetryLayer, ThrottleLayer, TimeoutLayer,
+    circuit_breaker::KeyedCircuitBreakerLayer, retry::KeyedBudgets, throttle::KeyedThrottleLayer,
 };
 use tower::{Layer, Service, limit::ConcurrencyLimit};
 
-use crate::inner::{Clonable, InnerError, Strict};
+use crate::inner::{Clonable, InnerError, Readiness, Strict};
 
 /// Tower's own limit: it reserves a permit in `poll_ready`, and panics when called without.
 pub(crate) type Limited = ConcurrencyLimit<Clonable>;
@@ -41,6 +41,11 @@ pub(crate) trait Subject: Sized {
     }
     /// Whether it leaves the inner service's readiness alone while it refuses.
     const REFUSES_UNASKED: bool = false;
+
+    /// How ready the inner service is that it refuses to call.
+    const REFUSES_WHEN: Readiness = Readiness::Ready;
+    /// Whether it waits for an inner service that is not ready.
+    const WAITS: bool = true;
 
     /// Whether the layer holds nothing for any call.
     fn holds_nothing(_: &Self::Layer) -> bool {
@@ -379,6 +384,34 @@ impl Subject for ThrottleByKey {
 
     fn has_seen_failures(layer: &Self::Layer) -> Option<bool> {
         has_failures(&layer.throttle(0).unwrap())
+    }
+}
+
+/// At once.
+pub(crate) struct LoadShedding;
+
+impl Subject for LoadShedding {
+    around!(LoadShedLayer);
+    const REFUSES_WHEN: Readiness = Readiness::Pending;
+    const WAITS: bool = false;
+
+    fn layer() -> LoadShedLayer {
+        LoadShedLayer::new()
+    }
+
+    fn refusing() -> Option<(LoadShedLayer, Call<u32>)> {
+        Some((Self::layer(), Call::new(7)))
+    }
+}
+
+/// After a while.
+pub(crate) struct PatientLoadShedding;
+
+impl Subject for PatientLoadShedding {
+    around!(LoadShedLayer);
+
+    fn layer() -> LoadShedLayer {
+        LoadShedLayer::new().grace(LONG)
     }
 }
 
