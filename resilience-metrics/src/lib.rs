@@ -41,6 +41,9 @@
 //! | `resilience_circuit_breaker_window_calls` | gauge | `pipeline`, `policy` |
 //! | `resilience_circuit_breaker_transitions_total` | counter | `pipeline`, `policy`, `from`, `to` |
 //! | `resilience_circuit_breaker_rejected_total` | counter | `pipeline`, `policy` |
+//! | `resilience_throttle_rejected_total` | counter | `pipeline`, `policy` |
+//! | `resilience_throttle_refusal_ratio` | gauge | `pipeline`, `policy` |
+//! | `resilience_load_shed_rejected_total` | counter | `pipeline`, `policy` |
 //!
 //! Refused operations take microseconds: a query for latency has to select `outcome="success"`.
 //!
@@ -48,19 +51,23 @@
 
 mod attempt;
 mod circuit_breaker;
+mod load_shed;
 mod names;
 mod operation;
 pub mod red;
 mod retry;
 mod telemetry;
+mod throttle;
 mod time;
 mod timeout;
 
 pub use self::{
     attempt::{Attempt, AttemptLayer},
     circuit_breaker::CircuitBreakerMetrics,
+    load_shed::LoadShedMetrics,
     operation::{Operation, OperationLayer},
     retry::RetryMetrics,
     telemetry::Telemetry,
+    throttle::ThrottleMetrics,
     timeout::TimeoutMetrics,
 };

@@ -19,6 +19,9 @@ pub(crate) const BREAKER_SLOW: &str = "resilience_circuit_breaker_slow_ratio";
 pub(crate) const BREAKER_CALLS: &str = "resilience_circuit_breaker_window_calls";
 pub(crate) const BREAKER_TRANSITIONS: &str = "resilience_circuit_breaker_transitions_total";
 pub(crate) const BREAKER_REJECTED: &str = "resilience_circuit_breaker_rejected_total";
+pub(crate) const THROTTLE_REJECTED: &str = "resilience_throttle_rejected_total";
+pub(crate) const THROTTLE_RATIO: &str = "resilience_throttle_refusal_ratio";
+pub(crate) const LOAD_SHED_REJECTED: &str = "resilience_load_shed_rejected_total";
 
 /// Tells the recorder what each metric means.
 pub(crate) fn describe() {
@@ -47,4 +50,7 @@ pub(crate) fn describe() {
     describe_gauge!(BREAKER_CALLS, "Calls in the current window.");
     describe_counter!(BREAKER_TRANSITIONS, "State transitions.");
     describe_counter!(BREAKER_REJECTED, "Calls rejected by the breaker.");
+    describe_counter!(THROTTLE_REJECTED, "Calls refused locally by the throttle.");
+    describe_gauge!(THROTTLE_RATIO, "Probability with which the throttle refuses the next call, 0 to 1.");
+    describe_counter!(LOAD_SHED_REJECTED, "Calls refused because the service was not ready.");
 }

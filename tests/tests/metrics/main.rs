@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod breaker;
+mod load_shed;
 mod operation;
 mod retry;
+mod throttle;
 mod walk;
 
 use std::{future::pending, panic::resume_unwind, time::Duration};
