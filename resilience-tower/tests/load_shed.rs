@@ -99,7 +99,8 @@ async fn call<S>(service: &mut S) -> Result<u32, Failure>
 where
     S: Service<Call<u32>, Response = u32, Error = Failure>,
 {
-    service.ready().await?.call(Call::new(7)).await
+    let ready = tokio::time::timeout(3600 * SECOND, service.ready()).await;
+    ready.expect("it waits for ever")?.call(Call::new(7)).await
 }
 
 fn not_ready(waited: Duration) -> Result<u32, Failure> {

@@ -87,7 +87,7 @@ fn saturated() -> ThrottleLayer {
     for permit in permits {
         permit.finish(Verdict::Failure(FailureKind::PeerOverloaded), now);
     }
-    while counts(layer.throttle()).0 < 100_000 {
+    for _ in 0..100_000 {
         let _ = layer.throttle().try_acquire(now);
     }
     layer
@@ -375,4 +375,23 @@ async fn the_observer_of_a_table_is_told_of_refusals() {
     }
     assert!(refused > 50);
     assert_eq!(count.0.load(Ordering::Relaxed), refused);
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn over_http_what_is_throttled_or_shed_is_503() {
+    for rejected in [Rejected::Throttled { per_mille: 900 }, Rejected::NotReady { waited: MS }] {
+        let response = resilience_tower::http::response::<()>(&rejected);
+        assert_eq!(response.status().as_u16(), 503, "{rejected}");
+        assert!(!response.headers().contains_key("retry-after"), "nobody knows when");
+    }
+}
+
+#[cfg(feature = "grpc")]
+#[test]
+fn over_grpc_what_is_throttled_or_shed_is_unavailable() {
+    for rejected in [Rejected::Throttled { per_mille: 900 }, Rejected::NotReady { waited: MS }] {
+        let status = resilience_tower::grpc::status(Error::<std::io::Error>::from(rejected));
+        assert_eq!(status.code(), tonic::Code::Unavailable, "{rejected}");
+    }
 }

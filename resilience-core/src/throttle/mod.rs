@@ -42,8 +42,10 @@
 //! * An answer that comes after a [`reset`](Throttle::reset) changes nothing.
 //! * The order of reports is kept: the window equals a naive list of what was reported, and a random number is drawn only
 //!   for a probability above zero.
-//! * As long as nothing can be refused, admission is one load without a clock reading, and an answer one compare-and-swap on a
-//!   cache line of its thread. Failures take a short lock, as do all calls while some are refused.
+//! * As long as no call can be refused before another has failed, an admission is a load or two, and an answer that was
+//!   accepted one compare-and-swap on a cache line of its thread. The admission reads no clock while fewer than
+//!   `min_requests * (1 - 1/K)` calls of the window have failed. Failures take a short lock, as do all calls while some are
+//!   refused, and one call in each tenth of the window's length.
 
 mod config;
 mod machine;

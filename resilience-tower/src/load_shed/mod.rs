@@ -12,6 +12,10 @@
 //! caller that stops waiting leaves its wait to the next one of the same instance, which then waits less. A call without
 //! `poll_ready` before it, which Tower forbids, is refused as well.
 //!
+//! What the inner service has asked for while it was pending it goes on asking for, such as a permit of a semaphore: an instance
+//! that was refused, and is kept without being called again, may come to hold a permit. Drop the instance after a refusal, as a
+//! caller with a clone for each call does.
+//!
 //! A grace bounds the wait, not the queue: each caller that waits for its own clone of the service holds a request
 //! meanwhile.
 //!

@@ -17,11 +17,21 @@ const LABELS: &str = "pipeline=pay,policy=throttle";
 #[tokio::test(start_paused = true)]
 async fn trap_05_both_are_there_before_the_first_call() {
     let recorded = Recorded::start();
-    let _observer = Telemetry::new("pay").throttle("throttle", &Throttle::new(Config::new(), time::now()));
+    let telemetry = Telemetry::new("pay");
+    let throttle = Throttle::new(Config::new(), time::now());
+    let _observer = telemetry.throttle("throttle", &throttle);
     let readings = recorded.take();
     assert_eq!(readings.gauge(RATIO), Some(0.0));
     assert!(readings.labelled(REJECTED).into_iter().eq([(LABELS, 0)]));
     assert_eq!((readings.gauges.len(), readings.counters.len()), (1, 1));
+
+    let permits = [(); 19].map(|()| throttle.try_acquire(time::now).unwrap());
+    for permit in permits {
+        permit.abandon(true, time::now);
+    }
+    let _observer = Telemetry::new("ship").throttle("throttle", &throttle);
+    let refusing = "resilience_throttle_refusal_ratio{pipeline=ship,policy=throttle}";
+    assert_eq!(recorded.take().gauge(refusing), Some(0.95), "nobody has published");
 }
 
 #[tokio::test(start_paused = true)]
