@@ -39,6 +39,16 @@ pub enum Event {
         /// How long it waited.
         waited: Duration,
     },
+    /// A throttle refused a call.
+    Throttled {
+        /// The probability of a refusal at that moment, in thousandths.
+        per_mille: u16,
+    },
+    /// A call was refused because the service was not ready for it.
+    LoadShed {
+        /// How long it was found not ready.
+        waited: Duration,
+    },
     /// A failed attempt will be followed by another.
     RetryScheduled {
         /// The number of the attempt to come.

@@ -16,6 +16,7 @@
 //! | carry a deadline with a request | [`Context`], [`CarryContext`], [`Call`], [`Deadline`] |
 //! | stop calling what is broken | [`circuit_breaker`] |
 //! | bound what runs at a time | [`Bulkhead`] |
+//! | offer it no more than it takes | [`throttle`] |
 //! | try again, how soon, and who pays for it | [`RetryPolicy`], [`Backoff`], [`RetryBudget`] |
 //! | keep one policy per host or tenant | [`keyed`] |
 //! | watch | [`Event`], [`Observer`], [`Outcome`] |
@@ -31,12 +32,16 @@ mod error;
 mod event;
 mod hint;
 pub mod keyed;
+mod nanos;
 mod outcome;
 mod rejected;
 pub mod retry;
 mod rng;
 pub mod striped;
 mod sync;
+mod tallies;
+mod thousandths;
+pub mod throttle;
 mod unwind;
 mod verdict;
 
@@ -52,5 +57,6 @@ pub use outcome::Outcome;
 pub use rejected::{BoxError, Refusal, Rejected};
 pub use retry::{RetryBudget, RetryPolicy};
 pub use rng::Rng;
+pub use throttle::Throttle;
 pub use unwind::on_unwind;
 pub use verdict::{Classify, ErrorsAreFailures, FailureKind, UnsentIf, Verdict};

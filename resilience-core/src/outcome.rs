@@ -29,19 +29,25 @@ pub enum Outcome {
     CircuitOpen,
     /// Refused by a bulkhead, at once or after waiting.
     BulkheadFull,
+    /// Refused by a throttle of ours.
+    Throttled,
+    /// Refused for want of capacity: load was shed.
+    Overloaded,
     /// The caller went away before the end; not an error.
     Cancelled,
 }
 
 impl Outcome {
     /// All outcomes, in the order of their discriminants.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Success,
         Self::ClientError,
         Self::Failure,
         Self::Timeout,
         Self::CircuitOpen,
         Self::BulkheadFull,
+        Self::Throttled,
+        Self::Overloaded,
         Self::Cancelled,
     ];
 
@@ -55,6 +61,8 @@ impl Outcome {
             Self::Timeout => "timeout",
             Self::CircuitOpen => "circuit_open",
             Self::BulkheadFull => "bulkhead_full",
+            Self::Throttled => "throttled",
+            Self::Overloaded => "overloaded",
             Self::Cancelled => "cancelled",
         }
     }

@@ -52,6 +52,16 @@ pub enum Rejected {
         /// How long it has waited.
         waited: Duration,
     },
+    /// The throttle refused the call by chance, because the dependency accepts too few; it was not called.
+    Throttled {
+        /// The probability of a refusal at that moment, in thousandths: from 1 to 999.
+        per_mille: u16,
+    },
+    /// The service was not ready for the call, which load shedding does not let wait; it was not called.
+    NotReady {
+        /// How long it was found not ready.
+        waited: Duration,
+    },
     /// One attempt took longer than its limit and was dropped.
     AttemptTimeout {
         /// The limit that was in force.
@@ -73,7 +83,7 @@ pub enum Rejected {
 impl Rejected {
     /// When a caller may sensibly try again.
     ///
-    /// `None` if the policy cannot know. `Some(Duration::ZERO)` means at once.
+    /// `None` if the policy cannot know, as a throttle cannot, which draws for each call anew. `Some(Duration::ZERO)` means at once.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match *self {
@@ -115,6 +125,8 @@ impl Rejected {
             | Self::BulkheadQueueFull { .. }
             | Self::BulkheadTimedOut { .. }
             | Self::BulkheadShed { .. } => Outcome::BulkheadFull,
+            Self::Throttled { .. } => Outcome::Throttled,
+            Self::NotReady { .. } => Outcome::Overloaded,
         }
     }
 }
@@ -144,6 +156,11 @@ impl fmt::Display for Rejected {
             Self::BulkheadShed { waited } => {
                 write!(f, "bulkhead sheds its queue, this call had waited for {waited:?}")
             }
+            Self::Throttled { per_mille } => {
+                write!(f, "throttled, {per_mille} of 1000 calls are refused at present")
+            }
+            Self::NotReady { waited: Duration::ZERO } => f.write_str("the service is not ready"),
+            Self::NotReady { waited } => write!(f, "the service is not ready after {waited:?}"),
             Self::AttemptTimeout { limit, elapsed } => {
                 write!(f, "attempt timed out after {elapsed:?}, its limit is {limit:?}")
             }
@@ -266,6 +283,16 @@ mod tests {
     fn a_refusal_says_nothing_about_the_dependency_but_a_timeout_does() {
         let zero = Duration::ZERO;
         assert_eq!(Rejected::CircuitOpen { retry_after: None }.verdict(), Verdict::Ignored);
+        let throttled = Rejected::Throttled { per_mille: 500 };
+        assert_eq!((throttled.verdict(), throttled.outcome()), (Verdict::Ignored, Outcome::Throttled));
+        assert_eq!((throttled.was_sent(), throttled.retry_after()), (false, None));
+        assert_eq!(throttled.to_string(), "throttled, 500 of 1000 calls are refused at present");
+        let not_ready = Rejected::NotReady { waited: zero };
+        assert_eq!((not_ready.verdict(), not_ready.outcome()), (Verdict::Ignored, Outcome::Overloaded));
+        assert_eq!((not_ready.was_sent(), not_ready.retry_after()), (false, None));
+        assert_eq!(not_ready.to_string(), "the service is not ready");
+        let waited = Duration::from_millis(5);
+        assert_eq!(Rejected::NotReady { waited }.to_string(), "the service is not ready after 5ms");
         let never_made = Rejected::DeadlineExceeded { limit: zero, elapsed: zero, called: false };
         assert_eq!((never_made.verdict(), never_made.outcome()), (Verdict::Ignored, Outcome::Timeout));
         for timeout in [

@@ -49,6 +49,9 @@
 //! | `resilience_bulkhead_queue_limit` | gauge | `pipeline`, `policy` |
 //! | `resilience_bulkhead_rejected_total` | counter | `pipeline`, `policy`, `reason` |
 //! | `resilience_bulkhead_wait_seconds` | histogram, of calls that waited | `pipeline`, `policy` |
+//! | `resilience_throttle_rejected_total` | counter | `pipeline`, `policy` |
+//! | `resilience_throttle_refusal_ratio` | gauge | `pipeline`, `policy` |
+//! | `resilience_load_shed_rejected_total` | counter | `pipeline`, `policy` |
 //!
 //! Refused operations take microseconds: a query for latency has to select `outcome="success"`.
 //!
@@ -57,11 +60,13 @@
 mod attempt;
 mod bulkhead;
 mod circuit_breaker;
+mod load_shed;
 mod names;
 mod operation;
 pub mod red;
 mod retry;
 mod telemetry;
+mod throttle;
 mod time;
 mod timeout;
 
@@ -69,8 +74,10 @@ pub use self::{
     attempt::{Attempt, AttemptLayer},
     bulkhead::BulkheadMetrics,
     circuit_breaker::CircuitBreakerMetrics,
+    load_shed::LoadShedMetrics,
     operation::{Operation, OperationLayer},
     retry::RetryMetrics,
     telemetry::Telemetry,
+    throttle::ThrottleMetrics,
     timeout::TimeoutMetrics,
 };

@@ -25,6 +25,9 @@ pub(crate) const BULKHEAD_QUEUE_DEPTH: &str = "resilience_bulkhead_queue_depth";
 pub(crate) const BULKHEAD_QUEUE_LIMIT: &str = "resilience_bulkhead_queue_limit";
 pub(crate) const BULKHEAD_REJECTED: &str = "resilience_bulkhead_rejected_total";
 pub(crate) const BULKHEAD_WAIT: &str = "resilience_bulkhead_wait_seconds";
+pub(crate) const THROTTLE_REJECTED: &str = "resilience_throttle_rejected_total";
+pub(crate) const THROTTLE_RATIO: &str = "resilience_throttle_refusal_ratio";
+pub(crate) const LOAD_SHED_REJECTED: &str = "resilience_load_shed_rejected_total";
 
 /// Tells the recorder what each metric means.
 pub(crate) fn describe() {
@@ -59,4 +62,7 @@ pub(crate) fn describe() {
     describe_gauge!(BULKHEAD_QUEUE_LIMIT, "Calls that may wait for a permit.");
     describe_counter!(BULKHEAD_REJECTED, "Calls rejected by the bulkhead, by reason.");
     describe_histogram!(BULKHEAD_WAIT, Unit::Seconds, "Wait for a permit, of calls that waited and got one.");
+    describe_counter!(THROTTLE_REJECTED, "Calls refused locally by the throttle.");
+    describe_gauge!(THROTTLE_RATIO, "Probability with which the throttle refuses the next call, 0 to 1.");
+    describe_counter!(LOAD_SHED_REJECTED, "Calls refused because the service was not ready.");
 }

@@ -2,10 +2,11 @@ use std::{fmt, sync::Arc};
 
 use metrics::SharedString;
 use parking_lot::Mutex;
-use resilience_core::{Bulkhead, CircuitBreaker, RetryBudget};
+use resilience_core::{Bulkhead, CircuitBreaker, RetryBudget, Throttle};
 
 use crate::{
-    AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, OperationLayer, RetryMetrics, TimeoutMetrics, names,
+    AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, LoadShedMetrics, OperationLayer, RetryMetrics,
+    ThrottleMetrics, TimeoutMetrics, names,
 };
 
 /// The metrics of one pipeline: a client of one dependency, or one server.
@@ -30,6 +31,7 @@ struct Gauges {
     breakers: Vec<CircuitBreakerMetrics>,
     retries: Vec<RetryMetrics>,
     bulkheads: Vec<BulkheadMetrics>,
+    throttles: Vec<ThrottleMetrics>,
 }
 
 impl Telemetry {
@@ -148,18 +150,51 @@ impl Telemetry {
         TimeoutMetrics::new(&self.pipeline, &policy.into())
     }
 
+    /// An observer for the layer of `throttle`, with this value of the `policy` label.
+    ///
+    /// The gauge is set now and by [`publish`](Self::publish).
+    ///
+    /// # Panics
+    ///
+    /// If this pipeline has another throttle under the same name: the two would overwrite each other's gauge.
+    #[track_caller]
+    pub fn throttle(&self, policy: impl Into<SharedString>, throttle: &Throttle) -> ThrottleMetrics {
+        // Made before the lock is taken: the recorder is foreign code.
+        let metrics = ThrottleMetrics::new(&self.pipeline, policy.into(), throttle.clone());
+        let mut gauges = self.gauges.lock();
+        if let Some(there) = gauges.throttles.iter().find(|there| there.policy() == metrics.policy()) {
+            assert!(
+                there.throttle().is_same(throttle),
+                "pipeline `{}` has another throttle named `{}`: give this one a name of its own",
+                self.pipeline,
+                metrics.policy(),
+            );
+            return there.clone();
+        }
+        gauges.throttles.push(metrics.clone());
+        drop(gauges);
+        metrics.publish();
+        metrics
+    }
+
+    /// An observer for a load-shedding layer, with this value of the `policy` label. Two of one name count together.
+    pub fn load_shed(&self, policy: impl Into<SharedString>) -> LoadShedMetrics {
+        LoadShedMetrics::new(&self.pipeline, policy.into())
+    }
+
     /// Sets every gauge to what is true now. Call it when metrics are scraped, before they are rendered.
     ///
     /// Without it a breaker whose wait is over would show as open until the next call, and one that was
     /// forced open by hand not at all.
     pub fn publish(&self) {
-        let (breakers, retries, bulkheads) = {
-            let gauges = self.gauges.lock();
-            (gauges.breakers.clone(), gauges.retries.clone(), gauges.bulkheads.clone())
+        let (breakers, retries, bulkheads, throttles) = {
+            let Gauges { breakers, retries, bulkheads, throttles } = &*self.gauges.lock();
+            (breakers.clone(), retries.clone(), bulkheads.clone(), throttles.clone())
         };
         breakers.iter().for_each(CircuitBreakerMetrics::publish);
         retries.iter().for_each(RetryMetrics::publish);
         bulkheads.iter().for_each(BulkheadMetrics::publish);
+        throttles.iter().for_each(ThrottleMetrics::publish);
     }
 }
 

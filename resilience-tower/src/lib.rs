@@ -58,6 +58,7 @@
 pub mod bulkhead;
 pub mod call;
 pub mod circuit_breaker;
+mod cut;
 pub mod error;
 #[cfg(feature = "grpc")]
 #[cfg_attr(docsrs, doc(cfg(feature = "grpc")))]
@@ -65,10 +66,12 @@ pub mod grpc;
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
+pub mod load_shed;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod reqwest;
 pub mod retry;
+pub mod throttle;
 mod time;
 pub mod timeout;
 
@@ -77,6 +80,8 @@ pub use self::{
     call::{CallLayer, CarryContext, Transport, TransportLayer, WrapCall},
     circuit_breaker::{CircuitBreaker, CircuitBreakerLayer},
     error::{ErrorLayer, MapError},
+    load_shed::{LoadShed, LoadShedLayer},
     retry::{Retry, RetryLayer},
+    throttle::{Throttle, ThrottleLayer},
     timeout::{Timeout, TimeoutLayer},
 };

@@ -40,6 +40,11 @@ pub(crate) fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
     coop::poll_proceed(cx).map(|progress| progress.made_progress())
 }
 
+/// Has a timer that may have fired wait anew.
+pub(crate) fn reset(timer: Pin<&mut Sleep>, at: Instant) {
+    timer.reset(at.into());
+}
+
 /// Polls a timer whatever is left of the task's cooperative budget.
 ///
 /// An inner future that uses up the budget at every poll would otherwise keep the timer behind it from ever being

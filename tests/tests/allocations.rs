@@ -13,14 +13,15 @@ use std::{
 };
 
 use resilience_core::{
-    Backoff, Call, CircuitBreaker, Error, ErrorsAreFailures, Rejected, RetryBudget, RetryPolicy, bulkhead,
-    circuit_breaker::Config,
+    Backoff, Call, CircuitBreaker, Error, ErrorsAreFailures, Rejected, RetryBudget, RetryPolicy, Throttle,
+    bulkhead, circuit_breaker::Config, throttle,
 };
 use resilience_metrics::Telemetry;
 use resilience_tower::{
-    BulkheadLayer, CircuitBreakerLayer, RetryLayer, TimeoutLayer,
+    BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, RetryLayer, ThrottleLayer, TimeoutLayer,
     bulkhead::{BulkheadByRequestLayer, ByKey},
     retry::KeyedBudgets,
+    throttle::KeyedThrottleLayer,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tests::time;
@@ -39,6 +40,7 @@ struct Upstream {
     pending: u32,
     hangs: bool,
     fails_each: Option<u64>,
+    is_never_ready: bool,
 }
 
 type Answer = Result<u64, Error<&'static str>>;
@@ -49,7 +51,7 @@ impl Service<Call<u64>> for Upstream {
     type Future = Answering;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
+        if self.is_never_ready { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
     fn call(&mut self, call: Call<u64>) -> Answering {
@@ -127,9 +129,11 @@ impl Service<Call<u64>> for Boxing {
     }
 }
 
-const READY: Upstream = Upstream { pending: 0, hangs: false, fails_each: None };
+const READY: Upstream = Upstream { pending: 0, hangs: false, fails_each: None, is_never_ready: false };
 const PENDING: Upstream = Upstream { pending: 1, ..READY };
 const HANGING: Upstream = Upstream { hangs: true, ..READY };
+const NEVER_READY: Upstream = Upstream { is_never_ready: true, ..READY };
+const DOWN: Upstream = Upstream { fails_each: Some(1), ..READY };
 /// Rarely enough for a breaker to stay closed, whatever is retried.
 const FAILING: Upstream = Upstream { fails_each: Some(7), ..READY };
 
@@ -155,6 +159,29 @@ fn open() -> CircuitBreakerLayer {
     let failure = Rejected::AttemptTimeout { limit: MS, elapsed: MS }.verdict();
     admitted.unwrap().finish(failure, None, time::now).unwrap();
     CircuitBreakerLayer::with_breaker(handle)
+}
+
+fn throttled() -> ThrottleLayer {
+    ThrottleLayer::new(throttle::Config::new())
+}
+
+/// Of its calls one in a million passes.
+fn throttle_in_force() -> ThrottleLayer {
+    let config = throttle::Config::new().max_requests(1_000_000).probe_one_in(1_000_000);
+    let handle = Throttle::with_seed(config, time::now(), 7);
+    let permits = [(); 100].map(|()| handle.try_acquire(time::now).unwrap());
+    for permit in permits {
+        permit.abandon(true, time::now);
+    }
+    while handle.snapshot(time::now()).requests < 100_000 {
+        let _ = handle.try_acquire(time::now);
+    }
+    handle.reconfigure(config.window(Duration::from_secs(3600)), time::now());
+    ThrottleLayer::with_throttle(handle)
+}
+
+fn throttled_by_key() -> KeyedThrottleLayer<u64, fn(&Call<u64>) -> u64> {
+    KeyedThrottleLayer::new(throttle::Config::new(), |call| *call.request() % 10)
 }
 
 /// Under observers for which no recorder is installed.
@@ -218,6 +245,18 @@ const fn refused(answer: Answer) -> bool {
     matches!(answer, Err(Error::Rejected { rejected: Rejected::CircuitOpen { .. }, .. }))
 }
 
+const fn throttled_away(answer: Answer) -> bool {
+    matches!(answer, Err(Error::Rejected { rejected: Rejected::Throttled { .. }, .. }))
+}
+
+const fn shed(answer: Answer) -> bool {
+    matches!(answer, Err(Error::Rejected { rejected: Rejected::NotReady { .. }, .. }))
+}
+
+const fn failed(answer: Answer) -> bool {
+    answer.is_err()
+}
+
 const fn cut(answer: Answer) -> bool {
     matches!(answer, Err(Error::Rejected { rejected: Rejected::AttemptTimeout { .. }, .. }))
 }
@@ -244,6 +283,18 @@ async fn trap_31_no_call_allocates_whatever_the_policies_decide() {
         ("breaker, pending", allocations(breaker(by_time()), PENDING, answered).await),
         ("breaker, open", allocations(open(), READY, refused).await),
         ("breaker, forced open", allocations(forced_open(), READY, refused).await),
+        ("throttle, admitted", allocations(throttled(), READY, answered).await),
+        ("throttle, pending", allocations(throttled(), PENDING, answered).await),
+        ("throttle, failures", allocations(throttled(), FAILING, no_refusal).await),
+        ("throttle, an outage", allocations(throttled(), DOWN, failed).await),
+        ("throttle, refused", allocations(throttle_in_force(), READY, throttled_away).await),
+        ("throttle, by key", allocations(throttled_by_key(), READY, answered).await),
+        ("load shed, ready", allocations(LoadShedLayer::new(), READY, answered).await),
+        ("load shed, refused", allocations(LoadShedLayer::new(), NEVER_READY, shed).await),
+        (
+            "load shed, refused after a grace",
+            allocations(LoadShedLayer::new().grace(MS), NEVER_READY, shed).await,
+        ),
         ("attempt timeout, ready", allocations(attempt(), READY, answered).await),
         ("attempt timeout, pending", allocations(attempt(), PENDING, answered).await),
         ("attempt timeout, cut", allocations(attempt(), HANGING, cut).await),

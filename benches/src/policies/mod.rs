@@ -2,15 +2,24 @@
 
 pub mod bulkhead;
 pub mod circuit_breaker;
+pub mod load_shed;
 pub mod retry;
 pub mod retry_budget;
+pub mod throttle;
 pub mod timeout;
 
 use crate::subject::Subject;
 
 /// All policies, in the order in which they are reported.
-pub const ALL: &[Policy] =
-    &[timeout::POLICY, circuit_breaker::POLICY, retry::POLICY, retry_budget::POLICY, bulkhead::POLICY];
+pub const ALL: &[Policy] = &[
+    timeout::POLICY,
+    circuit_breaker::POLICY,
+    throttle::POLICY,
+    load_shed::POLICY,
+    retry::POLICY,
+    retry_budget::POLICY,
+    bulkhead::POLICY,
+];
 
 /// One policy: its name, and a group of implementations for each of its cases.
 #[derive(Clone, Copy, Debug)]

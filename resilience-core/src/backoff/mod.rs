@@ -39,7 +39,6 @@ mod tests;
 pub use delays::Delays;
 pub use jitter::Jitter;
 pub use settings::Backoff;
-pub(crate) use settings::as_nanos;
 
 use shape::{Growth, Shape};
 

@@ -6,6 +6,7 @@ use super::{
     jitter::Jitter,
     shape::{Growth, Shape},
 };
+use crate::nanos::nanos;
 
 /// How long to wait before each retry of a request.
 ///
@@ -50,7 +51,7 @@ impl Default for Backoff {
 
 impl Backoff {
     const fn new(shape: Shape, base: Duration) -> Self {
-        Self { base: as_nanos(base), cap: 20_000_000_000, factor: 2.0, shape }
+        Self { base: nanos(base), cap: 20_000_000_000, factor: 2.0, shape }
     }
 
     /// Retries at once: a constant delay of zero.
@@ -160,7 +161,7 @@ impl Backoff {
     /// failed once.
     #[must_use]
     pub const fn base(mut self, base: Duration) -> Self {
-        self.base = as_nanos(base);
+        self.base = nanos(base);
         self
     }
 
@@ -169,7 +170,7 @@ impl Backoff {
     /// It comes last, after the jitter. A base above the cap is as good as the cap.
     #[must_use]
     pub const fn cap(mut self, cap: Duration) -> Self {
-        self.cap = as_nanos(cap);
+        self.cap = nanos(cap);
         self
     }
 
@@ -184,9 +185,4 @@ impl Backoff {
     pub const fn max_delay(&self) -> Duration {
         Duration::from_nanos(self.cap)
     }
-}
-
-/// Saturates after 584 years.
-pub(crate) const fn as_nanos(duration: Duration) -> u64 {
-    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
 }

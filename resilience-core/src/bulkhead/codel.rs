@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::backoff::as_nanos;
+use crate::nanos::nanos;
 
 /// The service variant of CoDel, as in folly (`folly/executors/Codel.cpp`) and wangle: when the shortest wait of a whole
 /// interval is above the target, the queue does not drain, and from then on whatever has waited for more than twice the target is
@@ -22,8 +22,8 @@ pub(super) struct Codel {
 const TARGET: Duration = Duration::from_millis(5);
 const INTERVAL: Duration = Duration::from_millis(100);
 
-const TARGET_NANOS: u64 = as_nanos(TARGET);
-const INTERVAL_NANOS: u64 = as_nanos(INTERVAL);
+const TARGET_NANOS: u64 = nanos(TARGET);
+const INTERVAL_NANOS: u64 = nanos(INTERVAL);
 
 impl Codel {
     /// Whether a call that has waited so long is shed at `now`, both in nanoseconds.

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     Rejected,
-    backoff::as_nanos,
+    nanos::nanos,
     striped::Padded,
     sync::{AtomicU64, Mutex, Ordering},
 };
@@ -209,12 +209,12 @@ impl Shared {
 impl Waiters {
     fn sheds(&mut self, waited: Duration, now: Instant) -> bool {
         let origin = *self.origin.get_or_insert(now);
-        self.codel.sheds(as_nanos(waited), as_nanos(now.saturating_duration_since(origin)))
+        self.codel.sheds(nanos(waited), nanos(now.saturating_duration_since(origin)))
     }
 }
 
 fn wait_of(config: &Config) -> u64 {
-    if config.waits() { as_nanos(config.max_wait) } else { 0 }
+    if config.waits() { nanos(config.max_wait) } else { 0 }
 }
 
 pub(super) fn full(word: Word) -> Rejected {

@@ -6,6 +6,7 @@ use super::{
     Cause, Config,
     window::{CountWindow, Counts, TimeWindow},
 };
+use crate::nanos::nanos;
 
 /// What a call means to the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,11 +166,4 @@ impl Conditions {
         let count = self.count.as_ref().map(|count| (count.total(), min_calls.min(count.len())));
         time.into_iter().chain(count)
     }
-}
-
-/// Saturates after 584 years.
-#[inline]
-pub(super) fn nanos(duration: Duration) -> u64 {
-    let seconds = duration.as_secs().saturating_mul(1_000_000_000);
-    seconds.saturating_add(u64::from(duration.subsec_nanos()))
 }

@@ -1,10 +1,10 @@
 //! What the common paths read of a breaker without asking its machine.
 
-use super::{
-    conditions::nanos,
-    state::{Gate, Machine},
+use super::state::{Gate, Machine};
+use crate::{
+    nanos::nanos,
+    sync::{AtomicU64, Ordering},
 };
-use crate::sync::{AtomicU64, Ordering};
 
 /// A few words that are written at transitions and when a bucket turns, so that every core keeps its copy.
 ///

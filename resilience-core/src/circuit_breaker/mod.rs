@@ -36,7 +36,6 @@ mod probing;
 mod report;
 mod shared;
 mod state;
-mod tallies;
 mod view;
 mod window;
 

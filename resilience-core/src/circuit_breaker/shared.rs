@@ -15,15 +15,16 @@ use rand::{SeedableRng, rngs::SmallRng};
 
 use super::{
     Config, Ticket, Transition,
-    conditions::{Answer, Report, nanos},
+    conditions::{Answer, Report},
     hot::{Hot, Word},
     state::{Gate, Machine},
-    tallies::Tallies,
 };
 use crate::{
     FailureKind, Rejected, Verdict,
+    nanos::nanos,
     striped::Padded,
     sync::{Mutex, Ordering},
+    tallies::Tallies,
 };
 
 #[derive(Debug)]

@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
+use crate::nanos::nanos;
 use rand::{RngExt, rngs::SmallRng};
 
 use super::{
     Cause, Config, Mode, State, Transition,
-    conditions::{Answer, Conditions, Report, nanos},
+    conditions::{Answer, Conditions, Report},
     probing::Probing,
     window::Counts,
 };

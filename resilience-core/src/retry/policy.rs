@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Backoff, FailureKind, backoff::as_nanos};
+use crate::{Backoff, FailureKind, nanos::nanos};
 
 /// What is retried, how often, and after how long.
 ///
@@ -113,7 +113,7 @@ impl RetryPolicy {
     /// 1 s by default, as in the AWS SDKs.
     #[must_use]
     pub const fn throttled_base(mut self, base: Duration) -> Self {
-        self.throttled_base = as_nanos(base);
+        self.throttled_base = nanos(base);
         self
     }
 
@@ -121,7 +121,7 @@ impl RetryPolicy {
     /// answer, which holds the hint, rather than keep its caller. 5 s by default, as in the AWS SDKs.
     #[must_use]
     pub const fn hint_slack(mut self, slack: Duration) -> Self {
-        self.hint_slack = as_nanos(slack);
+        self.hint_slack = nanos(slack);
         self
     }
 

@@ -65,7 +65,7 @@ pub(crate) async fn pending_readiness_passes_through<T: Subject>() {
         assert!(poll_once(pin!(service.call(Call::new(7)))).is_pending());
         return;
     }
-    assert!(poll_ready(&mut service).is_pending());
+    assert_eq!(poll_ready(&mut service).is_pending(), T::WAITS);
 }
 
 pub(crate) async fn errors_of_poll_ready_pass_through<T: Subject>() {
@@ -97,16 +97,23 @@ pub(crate) async fn a_clone_starts_unready_and_holds_nothing<T: Subject>() {
         assert_eq!((clone.call(Call::new(7)).await, service.call(Call::new(8)).await), (Ok(7), Ok(8)));
         return;
     }
-    assert!(poll_ready(&mut clone).is_pending(), "the original has reserved the only permit");
+    assert_eq!(poll_ready(&mut clone).is_pending(), T::WAITS, "the original has reserved the only permit");
+    if !T::WAITS {
+        assert!(clone.call(Call::new(7)).await.is_err(), "it is refused instead");
+    }
     drop(clone.clone());
-    assert!(poll_ready(&mut clone).is_pending(), "and a clone that is dropped gives back nothing");
+    assert_eq!(
+        poll_ready(&mut clone).is_pending(),
+        T::WAITS,
+        "and a clone that is dropped gives back nothing"
+    );
     drop(service);
     assert!(is_ready(&mut clone));
 }
 
 pub(crate) async fn a_refusal_comes_from_call_and_leaves_the_inner_service_alone<T: Subject>() {
     let Some((layer, call)) = T::refusing() else { return };
-    let inner = Strict::new(Does::Echo);
+    let inner = Strict::with_readiness(T::REFUSES_WHEN);
     let log = Arc::clone(&inner.log);
     let mut service = T::around(&layer, inner);
     assert!(is_ready(&mut service), "a refusal does not come from poll_ready");
@@ -120,7 +127,7 @@ pub(crate) async fn a_refusal_comes_from_call_and_leaves_the_inner_service_alone
 
 pub(crate) async fn trap_30_a_refusal_does_not_poison_a_buffer<T: Subject>() {
     let Some((layer, call)) = T::refusing() else { return };
-    let inner = Limited::new(Clonable::new(Does::Echo), 1);
+    let inner = Limited::new(Clonable(Strict::with_readiness(T::REFUSES_WHEN)), 1);
     let mut buffer = Buffer::new(BoxedError(T::around_clonable(&layer, inner)), 4);
     for _ in 0..3 {
         let refused = buffer.ready().await.unwrap().call(call.clone()).await.unwrap_err();

@@ -4,18 +4,19 @@ use std::time::{Duration, Instant};
 
 use resilience_core::{
     Bulkhead, Call, CircuitBreaker, Context, Deadline, ErrorsAreFailures, Rejected, RetryBudget, RetryPolicy,
-    Verdict, bulkhead, circuit_breaker::Config,
+    Throttle, Verdict, bulkhead, circuit_breaker::Config, throttle,
 };
 use resilience_metrics::{OperationLayer, Telemetry};
 use resilience_tower::{
-    BulkheadLayer, CircuitBreakerLayer, RetryLayer, TimeoutLayer,
+    BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, RetryLayer, ThrottleLayer, TimeoutLayer,
     bulkhead::{BulkheadByRequestLayer, ByKey},
     circuit_breaker::KeyedCircuitBreakerLayer,
     retry::KeyedBudgets,
+    throttle::KeyedThrottleLayer,
 };
 use tower::{Layer, Service, limit::ConcurrencyLimit};
 
-use crate::inner::{Clonable, InnerError, Strict};
+use crate::inner::{Clonable, InnerError, Readiness, Strict};
 
 /// Tower's own limit: it reserves a permit in `poll_ready`, and panics when called without.
 pub(crate) type Limited = ConcurrencyLimit<Clonable>;
@@ -46,6 +47,10 @@ pub(crate) trait Subject: Sized {
 
     /// Whether it readies the inner service only after the call, on an instance of its own.
     const READIES_LATER: bool = false;
+    /// How ready the inner service is that it refuses to call.
+    const REFUSES_WHEN: Readiness = Readiness::Ready;
+    /// Whether it waits for an inner service that is not ready.
+    const WAITS: bool = true;
 
     /// Whether the layer holds nothing for any call.
     fn holds_nothing(_: &Self::Layer) -> bool {
@@ -376,6 +381,116 @@ impl Subject for BulkheadByKey {
 
     fn holds_nothing(layer: &Self::Layer) -> bool {
         is_empty(&layer.bulkhead_of(0))
+    }
+}
+
+/// Healthy so far.
+pub(crate) struct CalmThrottle;
+
+/// So many failures that all but a millionth of the calls are refused.
+fn saturate(throttle: &Throttle) {
+    let permits = [(); 100].map(|()| throttle.try_acquire(now).unwrap());
+    for permit in permits {
+        permit.finish(Verdict::Failure(resilience_core::FailureKind::PeerOverloaded), now);
+    }
+    // What passes by chance is one in a hundred, and then no longer.
+    throttle.reconfigure(throttle_config().probe_one_in(1_000_000), now());
+    for _ in 0..100_000 {
+        let _ = throttle.try_acquire(now);
+    }
+}
+
+fn throttle_config() -> throttle::Config {
+    throttle::Config::new().max_requests(1_000_000)
+}
+
+fn has_failures(throttle: &Throttle) -> Option<bool> {
+    let seen = throttle.snapshot(now());
+    Some(seen.accepts < seen.requests)
+}
+
+impl Subject for CalmThrottle {
+    around!(ThrottleLayer);
+
+    fn layer() -> ThrottleLayer {
+        ThrottleLayer::with_throttle(Throttle::with_seed(throttle_config(), now(), 7))
+    }
+
+    fn refusing() -> Option<(ThrottleLayer, Call<u32>)> {
+        let layer = Self::layer();
+        saturate(layer.throttle());
+        Some((layer, Call::new(7)))
+    }
+
+    fn has_seen_failures(layer: &ThrottleLayer) -> Option<bool> {
+        has_failures(layer.throttle())
+    }
+}
+
+/// It has refused calls, and the next one is its probe: every case goes by the locked way.
+pub(crate) struct RefusingThrottle;
+
+impl Subject for RefusingThrottle {
+    around!(ThrottleLayer);
+
+    fn layer() -> ThrottleLayer {
+        let layer = CalmThrottle::layer();
+        let throttle = layer.throttle();
+        saturate(throttle);
+        throttle.reconfigure(throttle_config().probe_one_in(1), now());
+        layer
+    }
+
+    fn refusing() -> Option<(ThrottleLayer, Call<u32>)> {
+        CalmThrottle::refusing()
+    }
+}
+
+pub(crate) struct ThrottleByKey;
+
+impl Subject for ThrottleByKey {
+    around!(KeyedThrottleLayer<u32, Key>);
+
+    fn layer() -> Self::Layer {
+        KeyedThrottleLayer::new(throttle_config(), |_| 0)
+    }
+
+    fn refusing() -> Option<(Self::Layer, Call<u32>)> {
+        let layer = Self::layer();
+        saturate(&layer.throttle(0).unwrap());
+        Some((layer, Call::new(7)))
+    }
+
+    fn has_seen_failures(layer: &Self::Layer) -> Option<bool> {
+        has_failures(&layer.throttle(0).unwrap())
+    }
+}
+
+/// At once.
+pub(crate) struct LoadShedding;
+
+impl Subject for LoadShedding {
+    around!(LoadShedLayer);
+    const REFUSES_WHEN: Readiness = Readiness::Pending;
+    const WAITS: bool = false;
+
+    fn layer() -> LoadShedLayer {
+        LoadShedLayer::new()
+    }
+
+    fn refusing() -> Option<(LoadShedLayer, Call<u32>)> {
+        Some((Self::layer(), Call::new(7)))
+    }
+}
+
+/// After a while.
+pub(crate) struct PatientLoadShedding;
+
+impl Subject for PatientLoadShedding {
+    around!(LoadShedLayer);
+
+    fn layer() -> LoadShedLayer {
+        LoadShedLayer::new().grace(LONG)
     }
 }
 

@@ -4,8 +4,10 @@
 
 mod breaker;
 mod bulkhead;
+mod load_shed;
 mod operation;
 mod retry;
+mod throttle;
 mod walk;
 
 use std::{future::pending, panic::resume_unwind, time::Duration};

@@ -35,7 +35,6 @@ mod shared;
 mod slices;
 mod success_paid;
 mod tab;
-mod thousandths;
 mod tokens;
 
 #[cfg(test)]
@@ -49,13 +48,11 @@ mod tests;
 
 use std::{fmt, sync::Arc, time::Instant};
 
-use self::{
-    shared::{Rules, Shared},
-    thousandths::thousandths,
-};
+use self::shared::{Rules, Shared};
 use crate::{
     FailureKind,
     keyed::{Entry, Worth},
+    thousandths::thousandths,
 };
 
 pub use self::{ratio::Ratio, success_paid::SuccessPaid, tab::Tab};

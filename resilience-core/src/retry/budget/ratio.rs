@@ -2,7 +2,8 @@
 
 use std::{sync::OnceLock, time::Duration};
 
-use super::{RetryBudget, shared::Rules, slices, thousandths::thousandths};
+use super::{RetryBudget, shared::Rules, slices};
+use crate::thousandths::thousandths;
 
 /// The settings of a budget in proportion to recent requests: see [`RetryBudget::ratio`].
 ///

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::nanos::nanos;
+
 /// What a word says: 16 bits of slice number, then the balances of the slice before it and of the slice itself, 24 bits
 /// each.
 ///
@@ -139,12 +141,6 @@ impl Rules {
 
 const fn gcd(a: i32, b: i32) -> i32 {
     if b == 0 { a } else { gcd(b, a % b) }
-}
-
-/// Saturates after 584 years.
-fn nanos(duration: Duration) -> u64 {
-    let seconds = duration.as_secs().saturating_mul(1_000_000_000);
-    seconds.saturating_add(u64::from(duration.subsec_nanos()))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::{
 /// that it does not belong to; to be mistaken, a call would have to last for 2^32 transitions. `Relaxed` is enough
 /// throughout: the numbers guard no other memory, and whoever drains them holds the lock of the machine.
 #[derive(Debug)]
-pub(super) struct Tallies([Padded<AtomicU64>; STRIPES]);
+pub(crate) struct Tallies([Padded<AtomicU64>; STRIPES]);
 
 const COUNT: u64 = u32::MAX as u64;
 
@@ -22,13 +22,13 @@ const fn empty(generation: u64) -> u64 {
 }
 
 impl Tallies {
-    pub(super) fn new(generation: u64) -> Self {
+    pub(crate) fn new(generation: u64) -> Self {
         Self(std::array::from_fn(|_| Padded(AtomicU64::new(empty(generation)))))
     }
 
     /// Counts one on this thread's stripe, unless the generation is over or the tally is full.
     #[inline]
-    pub(super) fn add(&self, generation: u64) -> bool {
+    pub(crate) fn add(&self, generation: u64) -> bool {
         let tally = &self.0[stripe()].0;
         let mut seen = tally.load(Ordering::Relaxed);
         loop {
@@ -43,7 +43,7 @@ impl Tallies {
     }
 
     /// Takes out what has been counted. Under the lock of the machine.
-    pub(super) fn drain(&self, generation: u64) -> u64 {
+    pub(crate) fn drain(&self, generation: u64) -> u64 {
         let mut good = 0;
         for Padded(tally) in &self.0 {
             if tally.load(Ordering::Relaxed) & COUNT != 0 {
@@ -54,7 +54,7 @@ impl Tallies {
     }
 
     /// Begins a generation. What is still being counted for the last one is lost with it. Under the lock of the machine.
-    pub(super) fn restart(&self, generation: u64) {
+    pub(crate) fn restart(&self, generation: u64) {
         for Padded(tally) in &self.0 {
             // Not a plain store: with the compare-and-swaps of racing answers it stands in one order.
             tally.swap(empty(generation), Ordering::Relaxed);

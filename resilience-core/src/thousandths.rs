@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 ///
 /// If it is outside of `range` or has more than three decimals.
 #[track_caller]
-pub(super) fn thousandths(setting: &str, value: f64, range: RangeInclusive<f64>) -> u32 {
+pub(crate) fn thousandths(setting: &str, value: f64, range: RangeInclusive<f64>) -> u32 {
     // A decimal such as 0.007 has no exact double, so its thousandfold is whole only nearly.
     const NEARLY: f64 = 1e-6;
     let scaled = value * 1000.0;
