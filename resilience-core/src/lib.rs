@@ -16,6 +16,7 @@
 //! | carry a deadline with a request | [`Context`], [`CarryContext`], [`Call`], [`Deadline`] |
 //! | stop calling what is broken | [`circuit_breaker`] |
 //! | try again, how soon, and who pays for it | [`RetryPolicy`], [`Backoff`], [`RetryBudget`] |
+//! | let only so many calls through | [`RateLimiter`], [`Quota`] |
 //! | keep one policy per host or tenant | [`keyed`] |
 //! | watch | [`Event`], [`Observer`], [`Outcome`] |
 
@@ -30,6 +31,7 @@ mod event;
 mod hint;
 pub mod keyed;
 mod outcome;
+pub mod rate_limit;
 mod rejected;
 pub mod retry;
 mod rng;
@@ -46,6 +48,7 @@ pub use error::Error;
 pub use event::{Event, Observer};
 pub use hint::Hint;
 pub use outcome::Outcome;
+pub use rate_limit::{Quota, RateLimiter};
 pub use rejected::{BoxError, Refusal, Rejected};
 pub use retry::{RetryBudget, RetryPolicy};
 pub use rng::Rng;

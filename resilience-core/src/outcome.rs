@@ -29,12 +29,21 @@ pub enum Outcome {
     CircuitOpen,
     /// The caller went away before the end; not an error.
     Cancelled,
+    /// Refused by a rate limit.
+    RateLimited,
 }
 
 impl Outcome {
     /// All outcomes, in the order of their discriminants.
-    pub const ALL: [Self; 6] =
-        [Self::Success, Self::ClientError, Self::Failure, Self::Timeout, Self::CircuitOpen, Self::Cancelled];
+    pub const ALL: [Self; 7] = [
+        Self::Success,
+        Self::ClientError,
+        Self::Failure,
+        Self::Timeout,
+        Self::CircuitOpen,
+        Self::Cancelled,
+        Self::RateLimited,
+    ];
 
     /// The value of the `outcome` label.
     #[must_use]
@@ -46,6 +55,7 @@ impl Outcome {
             Self::Timeout => "timeout",
             Self::CircuitOpen => "circuit_open",
             Self::Cancelled => "cancelled",
+            Self::RateLimited => "rate_limited",
         }
     }
 

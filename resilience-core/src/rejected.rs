@@ -26,6 +26,18 @@ pub enum Rejected {
         /// open by hand.
         retry_after: Option<Duration>,
     },
+    /// The rate limit does not let this call through now; the dependency was not called.
+    RateLimited {
+        /// Time until the call would be let through at once, if nobody else came. Exact.
+        retry_after: Duration,
+    },
+    /// The call costs more than the rate limit ever lets through at once, so it never will be; the dependency was not called.
+    CostAboveBurst {
+        /// What the call costs.
+        cost: u32,
+        /// The burst of the quota in force.
+        burst: u32,
+    },
     /// One attempt took longer than its limit and was dropped.
     AttemptTimeout {
         /// The limit that was in force.
@@ -52,7 +64,8 @@ impl Rejected {
     pub const fn retry_after(&self) -> Option<Duration> {
         match *self {
             Self::CircuitOpen { retry_after } => retry_after,
-            Self::AttemptTimeout { .. } | Self::DeadlineExceeded { .. } => None,
+            Self::RateLimited { retry_after } => Some(retry_after),
+            Self::CostAboveBurst { .. } | Self::AttemptTimeout { .. } | Self::DeadlineExceeded { .. } => None,
         }
     }
 
@@ -65,7 +78,10 @@ impl Rejected {
             Self::AttemptTimeout { .. } | Self::DeadlineExceeded { called: true, .. } => {
                 Verdict::Failure(FailureKind::Timeout)
             }
-            Self::CircuitOpen { .. } | Self::DeadlineExceeded { called: false, .. } => Verdict::Ignored,
+            Self::CircuitOpen { .. }
+            | Self::RateLimited { .. }
+            | Self::CostAboveBurst { .. }
+            | Self::DeadlineExceeded { called: false, .. } => Verdict::Ignored,
         }
     }
 
@@ -75,7 +91,7 @@ impl Rejected {
         match *self {
             Self::AttemptTimeout { .. } => true,
             Self::DeadlineExceeded { called, .. } => called,
-            Self::CircuitOpen { .. } => false,
+            Self::CircuitOpen { .. } | Self::RateLimited { .. } | Self::CostAboveBurst { .. } => false,
         }
     }
 
@@ -85,6 +101,7 @@ impl Rejected {
         match self {
             Self::AttemptTimeout { .. } | Self::DeadlineExceeded { .. } => Outcome::Timeout,
             Self::CircuitOpen { .. } => Outcome::CircuitOpen,
+            Self::RateLimited { .. } | Self::CostAboveBurst { .. } => Outcome::RateLimited,
         }
     }
 }
@@ -99,6 +116,15 @@ impl fmt::Display for Rejected {
                 write!(f, "circuit breaker lets no call through, next probe in {wait:?}")
             }
             Self::CircuitOpen { retry_after: None } => f.write_str("circuit breaker is forced open"),
+            Self::RateLimited { retry_after: Duration::ZERO } => {
+                f.write_str("rate limit lets no call through that was not readied before, try again at once")
+            }
+            Self::RateLimited { retry_after } => {
+                write!(f, "rate limit lets no call through, try again in {retry_after:?}")
+            }
+            Self::CostAboveBurst { cost, burst } => {
+                write!(f, "the call costs {cost} and the rate limit lets through {burst} at most")
+            }
             Self::AttemptTimeout { limit, elapsed } => {
                 write!(f, "attempt timed out after {elapsed:?}, its limit is {limit:?}")
             }
@@ -215,6 +241,20 @@ mod tests {
             Rejected::DeadlineExceeded { limit, elapsed, called: false }.to_string(),
             "deadline exceeded after 2.001s, the total limit is 2s, the call was never made"
         );
+    }
+
+    #[test]
+    fn a_rate_limit_says_when_or_that_it_never_will() {
+        let wait = Duration::from_millis(10);
+        let limited = Rejected::RateLimited { retry_after: wait };
+        let never = Rejected::CostAboveBurst { cost: 7, burst: 5 };
+        assert_eq!((limited.retry_after(), never.retry_after()), (Some(wait), None));
+        for rejected in [limited, never] {
+            assert_eq!((rejected.verdict(), rejected.outcome()), (Verdict::Ignored, Outcome::RateLimited));
+            assert!(!rejected.was_sent());
+        }
+        assert_eq!(limited.to_string(), "rate limit lets no call through, try again in 10ms");
+        assert_eq!(never.to_string(), "the call costs 7 and the rate limit lets through 5 at most");
     }
 
     #[test]
