@@ -32,6 +32,11 @@ pub(crate) fn sleep_until(at: Instant) -> Sleep {
     tokio::time::sleep_until(at.into())
 }
 
+/// Sets a timer that has fired, or not, to another time.
+pub(crate) fn reset(timer: Pin<&mut Sleep>, at: Instant) {
+    timer.reset(at.into());
+}
+
 /// Polls a timer whatever is left of the task's cooperative budget.
 ///
 /// An inner future that uses up the budget at every poll would otherwise keep the timer behind it from ever being

@@ -71,9 +71,10 @@ fn loom_what_is_taken_while_the_quota_changes_counts() {
         let quota = Quota::per_second(1000).burst(3);
         let ((), ok) = race(move || changer.reconfigure(quota, now), check(&limiter, now));
         assert!(ok, "either has room");
-        // One token of the old interval or of the new.
+        assert_eq!(limiter.quota(), quota);
+        // Charged by the old quota and scaled, or by the new; at the very moment, by the new and scaled.
         let left = limiter.full_after(now);
-        assert_eq!((left, limiter.quota()), (MS, quota));
+        assert!(left == MS || left == MS / 10, "{left:?}");
         assert_eq!(limiter.tokens(now), 2);
     });
 }

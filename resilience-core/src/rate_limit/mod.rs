@@ -132,7 +132,7 @@ impl RateLimiter {
     ///
     /// Tokens that were taken stay taken, but never more than the new bucket has: so after the new [window](Quota::window), at the
     /// latest, the limiter is as if it had never had another. Those who wait keep the time they were told. A call at the very
-    /// moment of the change is judged by either quota, or by the pace of one and the burst of the other.
+    /// moment of the change may be judged by the pace of one quota and the burst of the other, and charged by either.
     pub fn reconfigure(&self, quota: Quota, now: Instant) {
         self.shared.change(quota, now);
     }

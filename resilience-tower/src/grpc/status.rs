@@ -99,8 +99,8 @@ where
     }
 }
 
-/// The status of a failed call: `DEADLINE_EXCEEDED` for a timeout, `UNAVAILABLE` for an open breaker, each with the
-/// refusal as its source; any other error as `tonic` reads it.
+/// The status of a failed call: `DEADLINE_EXCEEDED` for a timeout, `RESOURCE_EXHAUSTED` for a rate limit, `UNAVAILABLE` for an
+/// open breaker, each with the refusal as its source; any other error as `tonic` reads it.
 ///
 /// ```
 /// use std::{error::Error as _, io};
@@ -117,6 +117,7 @@ pub fn status<E: Into<BoxError>>(error: Error<E>) -> Status {
         Error::Rejected { rejected, .. } => {
             let code = match rejected {
                 Rejected::AttemptTimeout { .. } | Rejected::DeadlineExceeded { .. } => Code::DeadlineExceeded,
+                Rejected::RateLimited { .. } | Rejected::CostAboveBurst { .. } => Code::ResourceExhausted,
                 _ => Code::Unavailable,
             };
             let mut status = Status::new(code, rejected.to_string());

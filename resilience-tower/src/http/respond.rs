@@ -137,8 +137,8 @@ where
 
 /// The response to a refused call, with an empty body.
 ///
-/// A timeout or a deadline is 504; an open breaker is 503, with a `Retry-After` in whole seconds, rounded
-/// up, where it is known.
+/// A timeout or a deadline is 504; an open breaker is 503; a rate limit is 429. With a `Retry-After` in whole seconds, rounded up,
+/// where it is known.
 ///
 /// ```
 /// use std::time::Duration;
@@ -155,6 +155,7 @@ pub fn response<B: Default>(rejected: &Rejected) -> Response<B> {
     let mut response = Response::new(B::default());
     *response.status_mut() = match rejected {
         Rejected::AttemptTimeout { .. } | Rejected::DeadlineExceeded { .. } => StatusCode::GATEWAY_TIMEOUT,
+        Rejected::RateLimited { .. } | Rejected::CostAboveBurst { .. } => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
     if let Some(wait) = rejected.retry_after() {
