@@ -41,6 +41,11 @@
 //! | `resilience_circuit_breaker_window_calls` | gauge | `pipeline`, `policy` |
 //! | `resilience_circuit_breaker_transitions_total` | counter | `pipeline`, `policy`, `from`, `to` |
 //! | `resilience_circuit_breaker_rejected_total` | counter | `pipeline`, `policy` |
+//! | `resilience_rate_limit_rejected_total` | counter | `pipeline`, `policy`, `enforced` |
+//! | `resilience_rate_limit_delayed_total` | counter | `pipeline`, `policy` |
+//! | `resilience_rate_limit_wait_seconds` | histogram, of delayed calls only | `pipeline`, `policy` |
+//! | `resilience_rate_limit_available_tokens` | gauge | `pipeline`, `policy` |
+//! | `resilience_rate_limit_limit` | gauge | `pipeline`, `policy` |
 //!
 //! Refused operations take microseconds: a query for latency has to select `outcome="success"`.
 //!
@@ -50,6 +55,7 @@ mod attempt;
 mod circuit_breaker;
 mod names;
 mod operation;
+mod rate_limit;
 pub mod red;
 mod retry;
 mod telemetry;
@@ -60,6 +66,7 @@ pub use self::{
     attempt::{Attempt, AttemptLayer},
     circuit_breaker::CircuitBreakerMetrics,
     operation::{Operation, OperationLayer},
+    rate_limit::RateLimitMetrics,
     retry::RetryMetrics,
     telemetry::Telemetry,
     timeout::TimeoutMetrics,

@@ -19,6 +19,11 @@ pub(crate) const BREAKER_SLOW: &str = "resilience_circuit_breaker_slow_ratio";
 pub(crate) const BREAKER_CALLS: &str = "resilience_circuit_breaker_window_calls";
 pub(crate) const BREAKER_TRANSITIONS: &str = "resilience_circuit_breaker_transitions_total";
 pub(crate) const BREAKER_REJECTED: &str = "resilience_circuit_breaker_rejected_total";
+pub(crate) const RATE_LIMIT_REJECTED: &str = "resilience_rate_limit_rejected_total";
+pub(crate) const RATE_LIMIT_DELAYED: &str = "resilience_rate_limit_delayed_total";
+pub(crate) const RATE_LIMIT_WAIT: &str = "resilience_rate_limit_wait_seconds";
+pub(crate) const RATE_LIMIT_TOKENS: &str = "resilience_rate_limit_available_tokens";
+pub(crate) const RATE_LIMIT_LIMIT: &str = "resilience_rate_limit_limit";
 
 /// Tells the recorder what each metric means.
 pub(crate) fn describe() {
@@ -47,4 +52,9 @@ pub(crate) fn describe() {
     describe_gauge!(BREAKER_CALLS, "Calls in the current window.");
     describe_counter!(BREAKER_TRANSITIONS, "State transitions.");
     describe_counter!(BREAKER_REJECTED, "Calls rejected by the breaker.");
+    describe_counter!(RATE_LIMIT_REJECTED, "Calls over the limit; enforced=false were let through.");
+    describe_counter!(RATE_LIMIT_DELAYED, "Calls delayed before being let through.");
+    describe_histogram!(RATE_LIMIT_WAIT, Unit::Seconds, "Delay imposed, for delayed calls.");
+    describe_gauge!(RATE_LIMIT_TOKENS, "Tokens available now.");
+    describe_gauge!(RATE_LIMIT_LIMIT, "Tokens of a full bucket: the burst.");
 }

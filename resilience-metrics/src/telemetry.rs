@@ -2,9 +2,12 @@ use std::{fmt, sync::Arc};
 
 use metrics::SharedString;
 use parking_lot::Mutex;
-use resilience_core::{CircuitBreaker, RetryBudget};
+use resilience_core::{CircuitBreaker, RateLimiter, RetryBudget};
 
-use crate::{AttemptLayer, CircuitBreakerMetrics, OperationLayer, RetryMetrics, TimeoutMetrics, names};
+use crate::{
+    AttemptLayer, CircuitBreakerMetrics, OperationLayer, RateLimitMetrics, RetryMetrics, TimeoutMetrics,
+    names,
+};
 
 /// The metrics of one pipeline: a client of one dependency, or one server.
 ///
@@ -27,6 +30,7 @@ pub struct Telemetry {
 struct Gauges {
     breakers: Vec<CircuitBreakerMetrics>,
     retries: Vec<RetryMetrics>,
+    rate_limits: Vec<RateLimitMetrics>,
 }
 
 impl Telemetry {
@@ -113,6 +117,39 @@ impl Telemetry {
         metrics
     }
 
+    /// An observer for a rate limit layer, with this value of the `policy` label, and the gauges of its limiter. A layer with
+    /// many, one for each key, has none to show: `None`.
+    ///
+    /// The gauges are set now and by [`publish`](Self::publish).
+    ///
+    /// # Panics
+    ///
+    /// If this pipeline has another limiter under the same name: the two would overwrite each other's gauges.
+    #[track_caller]
+    pub fn rate_limit<'a>(
+        &self,
+        policy: impl Into<SharedString>,
+        limiter: impl Into<Option<&'a RateLimiter>>,
+    ) -> RateLimitMetrics {
+        let limiter = limiter.into();
+        // Made before the lock is taken: the recorder is foreign code.
+        let metrics = RateLimitMetrics::new(&self.pipeline, policy.into(), limiter.cloned());
+        let mut gauges = self.gauges.lock();
+        if let Some(there) = gauges.rate_limits.iter().find(|there| there.policy() == metrics.policy()) {
+            assert!(
+                there.shows(limiter),
+                "pipeline `{}` has another rate limit named `{}`: give this one a name of its own",
+                self.pipeline,
+                metrics.policy(),
+            );
+            return there.clone();
+        }
+        gauges.rate_limits.push(metrics.clone());
+        drop(gauges);
+        metrics.publish();
+        metrics
+    }
+
     /// An observer for a timeout layer, with this value of the `policy` label.
     pub fn timeout(&self, policy: impl Into<SharedString>) -> TimeoutMetrics {
         TimeoutMetrics::new(&self.pipeline, &policy.into())
@@ -123,12 +160,13 @@ impl Telemetry {
     /// Without it a breaker whose wait is over would show as open until the next call, and one that was
     /// forced open by hand not at all.
     pub fn publish(&self) {
-        let (breakers, retries) = {
+        let (breakers, retries, rate_limits) = {
             let gauges = self.gauges.lock();
-            (gauges.breakers.clone(), gauges.retries.clone())
+            (gauges.breakers.clone(), gauges.retries.clone(), gauges.rate_limits.clone())
         };
         breakers.iter().for_each(CircuitBreakerMetrics::publish);
         retries.iter().for_each(RetryMetrics::publish);
+        rate_limits.iter().for_each(RateLimitMetrics::publish);
     }
 }
 

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use resilience_core::{
-    Call, CircuitBreaker, Context, Deadline, ErrorsAreFailures, Rejected, RetryBudget, RetryPolicy, Verdict,
-    circuit_breaker::Config,
+    Call, CircuitBreaker, Context, Deadline, ErrorsAreFailures, Quota, RateLimiter, Rejected, RetryBudget,
+    RetryPolicy, Verdict, circuit_breaker::Config,
 };
 use resilience_metrics::{OperationLayer, Telemetry};
 use resilience_tower::{
-    CircuitBreakerLayer, RetryLayer, TimeoutLayer, circuit_breaker::KeyedCircuitBreakerLayer,
-    retry::KeyedBudgets,
+    CircuitBreakerLayer, RateLimitLayer, RetryLayer, TimeoutLayer, circuit_breaker::KeyedCircuitBreakerLayer,
+    rate_limit::KeyedRateLimitLayer, retry::KeyedBudgets,
 };
 use tower::{Layer, Service, limit::ConcurrencyLimit};
 
@@ -41,6 +41,9 @@ pub(crate) trait Subject: Sized {
     }
     /// Whether it leaves the inner service's readiness alone while it refuses.
     const REFUSES_UNASKED: bool = false;
+
+    /// Whether it readies the inner service in the future of the call, because only that has the request to wait with.
+    const READIES_LATER: bool = false;
 
     /// Whether the layer holds nothing for any call.
     fn holds_nothing(_: &Self::Layer) -> bool {
@@ -297,6 +300,100 @@ impl Subject for RetryingWithoutBudget {
 
     fn layer() -> RetryLayer {
         Retrying::layer().without_budget()
+    }
+}
+
+/// Ten tokens, and none comes back while a test lasts.
+const QUOTA: Quota = Quota::per(10, Duration::from_secs(36_000));
+
+fn spend(limiter: &RateLimiter) {
+    limiter.check(10, now()).unwrap();
+}
+
+fn has_spent(limiter: &RateLimiter) -> Option<bool> {
+    Some(limiter.tokens(now()) < 10)
+}
+
+pub(crate) struct RateLimiting;
+
+impl Subject for RateLimiting {
+    around!(RateLimitLayer);
+
+    fn layer() -> RateLimitLayer {
+        RateLimitLayer::new(QUOTA)
+    }
+
+    fn refusing() -> Option<(RateLimitLayer, Call<u32>)> {
+        let layer = Self::layer();
+        spend(layer.limiter());
+        Some((layer, Call::new(7)))
+    }
+
+    fn has_seen_failures(layer: &RateLimitLayer) -> Option<bool> {
+        has_spent(layer.limiter())
+    }
+}
+
+/// Takes its place in `poll_ready`.
+pub(crate) struct RateLimitWaiting;
+
+impl Subject for RateLimitWaiting {
+    around!(RateLimitLayer);
+    const REFUSES_UNASKED: bool = true;
+
+    fn layer() -> RateLimitLayer {
+        RateLimiting::layer().max_wait(LONG)
+    }
+
+    fn refusing() -> Option<(RateLimitLayer, Call<u32>)> {
+        let layer = Self::layer();
+        spend(layer.limiter());
+        Some((layer, Call::new(7)))
+    }
+
+    fn has_seen_failures(layer: &RateLimitLayer) -> Option<bool> {
+        has_spent(layer.limiter())
+    }
+}
+
+pub(crate) struct RateLimitByKey;
+
+impl Subject for RateLimitByKey {
+    around_clones!(KeyedRateLimitLayer<u32, Key>);
+
+    fn layer() -> Self::Layer {
+        KeyedRateLimitLayer::new((|_| 0) as Key, QUOTA)
+    }
+
+    fn refusing() -> Option<(Self::Layer, Call<u32>)> {
+        let layer = Self::layer();
+        spend(&layer.limiter_of(0).unwrap());
+        Some((layer, Call::new(7)))
+    }
+
+    fn has_seen_failures(layer: &Self::Layer) -> Option<bool> {
+        has_spent(&layer.limiter_of(0).unwrap())
+    }
+}
+
+/// Takes its place in `call`, and readies the inner service then.
+pub(crate) struct RateLimitByKeyWaiting;
+
+impl Subject for RateLimitByKeyWaiting {
+    around_clones!(KeyedRateLimitLayer<u32, Key>);
+    const REFUSES_UNASKED: bool = true;
+    const READIES_LATER: bool = true;
+
+    fn layer() -> Self::Layer {
+        RateLimitByKey::layer().max_wait(LONG)
+    }
+
+    fn refusing() -> Option<(Self::Layer, Call<u32>)> {
+        RateLimitByKey::refusing().map(|(layer, call)| (layer.max_wait(LONG), call))
+    }
+
+    fn has_seen_failures(layer: &Self::Layer) -> Option<bool> {
+        RateLimitByKey::has_seen_failures(layer)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod breaker;
 mod operation;
+mod rate_limit;
 mod retry;
 mod walk;
 

@@ -18,7 +18,8 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
 use super::{Do, MS, SECOND, call, classify, inner};
 
-const OUTCOMES: [&str; 6] = ["cancelled", "circuit_open", "client_error", "failure", "success", "timeout"];
+const OUTCOMES: [&str; 7] =
+    ["cancelled", "circuit_open", "client_error", "failure", "rate_limited", "success", "timeout"];
 const OPERATIONS: &str = "resilience_operations_total";
 const DURATIONS: &str = "resilience_operation_duration_seconds";
 const TIMEOUTS: &str = "resilience_timeouts_total";
