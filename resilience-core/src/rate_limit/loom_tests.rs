@@ -46,7 +46,7 @@ fn loom_two_who_wait_get_two_places() {
         let (limiter, now) = lab(Quota::per_second(100).burst(1));
         let reserve = |limiter: RateLimiter| move || limiter.reserve(1, 100 * MS, now).unwrap().wait();
         let (one, other) = race(reserve(limiter.clone()), reserve(limiter.clone()));
-        assert_eq!((one.min(other), one.max(other)), (0 * MS, 10 * MS));
+        assert_eq!((one.min(other), one.max(other)), (Duration::ZERO, 10 * MS));
     });
 }
 
@@ -58,7 +58,7 @@ fn loom_a_place_is_given_back_or_kept_but_no_call_is_lost() {
         let giver = limiter.clone();
         let (given, wait) =
             race(move || giver.give_back(place), || limiter.reserve(1, 100 * MS, now).unwrap().wait());
-        assert_eq!(wait, if given { 0 * MS } else { 10 * MS });
+        assert_eq!(wait, if given { Duration::ZERO } else { 10 * MS });
         assert_eq!(limiter.full_after(now), wait + 10 * MS);
     });
 }

@@ -58,7 +58,7 @@ fn a_call_that_costs_more_than_the_burst_is_told_that_it_never_will() {
     let never = Rejected::CostAboveBurst { cost: 6, burst: 5 };
     assert_eq!(limiter.check(6, start), Err(never));
     assert_eq!(limiter.reserve(6, SECOND, start).map(drop), Err(never));
-    assert_eq!((limiter.next_after(6, start), limiter.next_after(5, start)), (None, Some(0 * MS)));
+    assert_eq!((limiter.next_after(6, start), limiter.next_after(5, start)), (None, Some(Duration::ZERO)));
     assert_eq!(limiter.tokens(start), 5, "nothing is charged");
     assert!(limiter.check(5, start).is_ok());
     assert_eq!(limiter.next_after(5, start), Some(50 * MS));
@@ -71,17 +71,17 @@ fn what_costs_nothing_is_let_through_even_past_a_queue() {
         let _ = limiter.reserve(1, SECOND, start).unwrap();
     }
     assert!(limiter.check(0, start).is_ok());
-    let place = limiter.reserve(0, 0 * MS, start).unwrap();
-    assert_eq!((place.wait(), limiter.full_after(start)), (0 * MS, 30 * MS));
+    let place = limiter.reserve(0, Duration::ZERO, start).unwrap();
+    assert_eq!((place.wait(), limiter.full_after(start)), (Duration::ZERO, 30 * MS));
     assert!(!limiter.give_back(place), "there is nothing to give back");
-    assert_eq!(limiter.next_after(0, start), Some(0 * MS));
+    assert_eq!(limiter.next_after(0, start), Some(Duration::ZERO));
 }
 
 #[test]
 fn trap_20_a_wait_that_would_be_too_long_is_refused_at_once_and_charges_nothing() {
     let (limiter, start) = lab(Quota::per_second(100).burst(1));
     let reserve = |max_wait| limiter.reserve(1, max_wait, start).map(|place| place.wait());
-    assert_eq!(reserve(15 * MS), Ok(0 * MS));
+    assert_eq!(reserve(15 * MS), Ok(Duration::ZERO));
     assert_eq!(reserve(15 * MS), Ok(10 * MS));
     assert_eq!(reserve(20 * MS - NS), Err(limited(20 * MS)));
     assert_eq!(reserve(20 * MS), Ok(20 * MS), "the refusal took no place");
@@ -127,7 +127,7 @@ fn a_place_that_is_given_back_late_leaves_the_bucket_as_if_it_never_was() {
     assert_eq!(limiter.tokens(later), 1);
     assert!(limiter.give_back(place));
     assert_eq!(limiter.tokens(later), 2, "and no more than the burst");
-    assert_eq!(limiter.full_after(later), 0 * MS);
+    assert_eq!(limiter.full_after(later), Duration::ZERO);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_full_bucket_stays_full_and_the_same_quota_changes_nothing() {
         assert_eq!(limiter.tokens(start), quota.max_burst());
         assert!(limiter.worth(start) == Worth::Nothing);
     }
-    let place = limiter.reserve(1, 0 * MS, start).unwrap();
+    let place = limiter.reserve(1, Duration::ZERO, start).unwrap();
     limiter.reconfigure(Quota::per_second(100).burst(5), start);
     assert!(limiter.give_back(place), "nothing has happened since");
 }
@@ -170,7 +170,7 @@ fn a_full_bucket_stays_full_and_the_same_quota_changes_nothing() {
 #[test]
 fn no_place_is_given_back_across_a_change() {
     let (limiter, start) = lab(Quota::per_second(100).burst(1));
-    let place = limiter.reserve(1, 0 * MS, start).unwrap();
+    let place = limiter.reserve(1, Duration::ZERO, start).unwrap();
     limiter.reconfigure(Quota::per_second(100).burst(2), start);
     assert!(!limiter.give_back(place));
     assert_eq!(limiter.tokens(start), 1);

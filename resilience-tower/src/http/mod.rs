@@ -2,6 +2,7 @@
 
 mod classify;
 mod hint;
+pub mod rate_limit;
 mod replay;
 mod replay_body;
 mod respond;

@@ -367,12 +367,12 @@ impl Subject for RateLimitByKey {
 
     fn refusing() -> Option<(Self::Layer, Call<u32>)> {
         let layer = Self::layer();
-        spend(&layer.limiter_of(0).unwrap());
+        spend(&layer.limiter_of(&0).unwrap());
         Some((layer, Call::new(7)))
     }
 
     fn has_seen_failures(layer: &Self::Layer) -> Option<bool> {
-        has_spent(&layer.limiter_of(0).unwrap())
+        has_spent(&layer.limiter_of(&0).unwrap())
     }
 }
 

@@ -1,6 +1,6 @@
 //! One limit for all calls, one token each.
 
-use std::task::Poll;
+use std::{task::Poll, time::Duration};
 
 use resilience_core::{Call, Event, Quota};
 use resilience_tower::{RateLimit, RateLimitLayer};
@@ -57,7 +57,7 @@ async fn a_shadow_limit_delays_nothing() {
     for n in 0..10 {
         assert_eq!(call_at_once(&mut service, n), Ok(n));
     }
-    assert_eq!((seen.take(), inner.times(start).into_iter().max()), (vec![], Some(0 * MS)));
+    assert_eq!((seen.take(), inner.times(start).into_iter().max()), (vec![], Some(Duration::ZERO)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,7 +186,7 @@ async fn a_place_is_kept_while_the_inner_service_is_not_ready() {
 }
 
 fn limited_at_once() -> super::Answer {
-    limited(0 * MS)
+    limited(Duration::ZERO)
 }
 
 #[tokio::test(start_paused = true)]

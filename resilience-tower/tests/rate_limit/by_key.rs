@@ -30,7 +30,7 @@ async fn each_key_has_a_bucket_of_its_own() {
     assert_eq!(seen.take(), [over(10 * MS)]);
     assert_eq!(call_at_once(&mut other, 21), Ok(21));
     assert_eq!(layer.limiters().len(), 2);
-    assert_eq!(layer.limiter_of(2).unwrap().tokens(now()), 1);
+    assert_eq!(layer.limiter_of(&2).unwrap().tokens(now()), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,7 +58,7 @@ async fn no_key_slips_through_a_change() {
         }
         Quota::per_second(2)
     });
-    assert_eq!(layer.limiter_of(1).unwrap().quota(), Quota::per_second(7));
+    assert_eq!(layer.limiter_of(&1).unwrap().quota(), Quota::per_second(7));
     assert_eq!(asked.load(Ordering::Relaxed), 1);
 }
 
@@ -85,7 +85,7 @@ async fn a_full_table_of_empty_buckets_has_new_keys_share_one() {
     let mut service = layer.layer(Inner::default());
     let answers: Vec<bool> = (0..8).map(|key| call_at_once(&mut service, key).is_ok()).collect();
     assert_eq!(answers, [true, true, true, true, true, false, false, false]);
-    assert!(layer.limiter_of(9).is_none() && layer.limiter_of(3).is_some());
+    assert!(layer.limiter_of(&9).is_none() && layer.limiter_of(&3).is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -126,7 +126,7 @@ fn waiting() -> (KeyedRateLimitLayer<u32, Key>, RateLimitBy<Inner, ByKey<u32, Ke
 #[tokio::test(start_paused = true)]
 async fn who_leaves_the_end_of_the_queue_gives_his_place_back() {
     let (layer, mut service) = waiting();
-    let limiter = layer.limiter_of(1).unwrap();
+    let limiter = layer.limiter_of(&1).unwrap();
     for polls in 0..2 {
         let mut waits = Box::pin(service.call(Call::new(11)));
         for _ in 0..polls {
@@ -143,7 +143,7 @@ async fn a_call_that_was_made_has_used_its_token() {
     let (layer, mut service) = waiting();
     let answered = service.call(Call::new(11)).await;
     assert_eq!(answered, Ok(11));
-    assert_eq!(layer.limiter_of(1).unwrap().full_after(now()), 10 * MS);
+    assert_eq!(layer.limiter_of(&1).unwrap().full_after(now()), 10 * MS);
 }
 
 #[tokio::test(start_paused = true)]

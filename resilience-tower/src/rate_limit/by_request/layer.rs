@@ -79,6 +79,11 @@ impl<L, O> RateLimitByLayer<L, O> {
         self
     }
 
+    #[cfg(feature = "http")]
+    pub(crate) const fn limits(&self) -> &L {
+        &self.limits
+    }
+
     /// Tells `observer` of calls over the limit, and of waits, on the same limiters. It is not told the key.
     #[must_use]
     pub fn with_observer<P>(self, observer: P) -> RateLimitByLayer<L, P> {
@@ -150,7 +155,7 @@ impl<K: Hash + Eq + Clone, Q, C, O> RateLimitByLayer<ByKey<K, Q, C>, O> {
     ///
     /// `None` if there is no room for the key, and it shares the [overflow](Keyed::overflow) with others.
     #[must_use]
-    pub fn limiter_of(&self, key: K) -> Option<RateLimiter> {
+    pub fn limiter_of(&self, key: &K) -> Option<RateLimiter> {
         let limiter = self.limits.limiter_of(key, time::now());
         let is_shared = self.limiters().overflow().is_some_and(|overflow| overflow.is_same(&limiter));
         (!is_shared).then_some(limiter)

@@ -12,7 +12,8 @@ use std::{
 use parking_lot::Mutex;
 use resilience_core::{Quota, RateLimiter, keyed::Keyed};
 
-/// Says which limiter a request meets, and what it costs there: [`ByCost`] or [`ByKey`]. There can be no others.
+/// Says which limiter a request meets, and what it costs there: [`ByCost`], [`ByKey`], or a [`RateLimiter`] for all alike. There can be
+/// no others.
 pub trait Limits<Req>: sealed::Sealed {
     #[doc(hidden)]
     type Limiter<'a>: Borrow<RateLimiter>
@@ -28,8 +29,23 @@ pub trait Limits<Req>: sealed::Sealed {
 mod sealed {
     #[expect(unnameable_types, reason = "that is what seals it")]
     pub trait Sealed {}
+    impl Sealed for super::RateLimiter {}
     impl<C> Sealed for super::ByCost<C> {}
     impl<K, Q, C> Sealed for super::ByKey<K, Q, C> {}
+}
+
+impl<Req> Limits<Req> for RateLimiter {
+    type Limiter<'a> = &'a Self;
+
+    #[inline]
+    fn limiter(&self, _: &Req, _: Instant) -> &Self {
+        self
+    }
+
+    #[inline]
+    fn cost(&self, _: &Req) -> u32 {
+        1
+    }
 }
 
 /// What a request costs: [`One`], or a function of the request.
@@ -141,8 +157,8 @@ impl<K, Q, C> ByKey<K, Q, C> {
 
 impl<K: Hash + Eq + Clone, Q, C> ByKey<K, Q, C> {
     #[inline]
-    pub(super) fn limiter_of(&self, key: K, now: Instant) -> RateLimiter {
-        self.table.limiters.get(&key, now).unwrap_or_else(|| self.table.make(&key, now))
+    pub(super) fn limiter_of(&self, key: &K, now: Instant) -> RateLimiter {
+        self.table.limiters.get(key, now).unwrap_or_else(|| self.table.make(key, now))
     }
 
     /// For all keys, those there are and those to come.
@@ -189,7 +205,7 @@ where
 
     #[inline]
     fn limiter(&self, request: &Req, now: Instant) -> RateLimiter {
-        self.limiter_of((self.key)(request), now)
+        self.limiter_of(&(self.key)(request), now)
     }
 
     #[inline]
