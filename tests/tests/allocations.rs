@@ -192,6 +192,11 @@ fn rate_limit(is_ample: bool) -> RateLimitLayer {
     layer
 }
 
+/// A call for each 10 ms, where one comes each 7 ms.
+fn slow_rate_limit() -> RateLimitLayer {
+    RateLimitLayer::new(Quota::per_second(100))
+}
+
 fn rate_limit_by_key(quota: Quota) -> KeyedRateLimitLayer<u64, fn(&Call<u64>) -> u64> {
     let layer: KeyedRateLimitLayer<_, fn(&Call<u64>) -> u64> =
         KeyedRateLimitLayer::new(|call| *call.request() % 10, quota);
@@ -256,7 +261,7 @@ async fn trap_31_no_call_allocates_whatever_the_policies_decide() {
         ("retry, failures and pauses", allocations(retry(), FAILING, no_refusal).await),
         ("rate limit, admitted", allocations(rate_limit(true), READY, answered).await),
         ("rate limit, refused", allocations(rate_limit(false), READY, limited).await),
-        ("rate limit, waits", allocations(rate_limit(true).max_wait(SECOND), READY, answered).await),
+        ("rate limit, waits", allocations(slow_rate_limit().max_wait(SECOND), READY, answered).await),
         ("rate limit, refused a wait", allocations(rate_limit(false).max_wait(MS), READY, limited).await),
         (
             "rate limit, by key, admitted",

@@ -1,6 +1,8 @@
 //! The policies under measurement. A new one is a file beside these and its line in [`ALL`].
 
 pub mod circuit_breaker;
+pub mod keyed;
+pub mod rate_limit;
 pub mod retry;
 pub mod retry_budget;
 pub mod timeout;
@@ -8,7 +10,14 @@ pub mod timeout;
 use crate::subject::Subject;
 
 /// All policies, in the order in which they are reported.
-pub const ALL: &[Policy] = &[timeout::POLICY, circuit_breaker::POLICY, retry::POLICY, retry_budget::POLICY];
+pub const ALL: &[Policy] = &[
+    timeout::POLICY,
+    circuit_breaker::POLICY,
+    retry::POLICY,
+    retry_budget::POLICY,
+    rate_limit::POLICY,
+    keyed::POLICY,
+];
 
 /// One policy: its name, and a group of implementations for each of its cases.
 #[derive(Clone, Copy, Debug)]

@@ -193,7 +193,7 @@ impl RateLimiter {
     }
 }
 
-#[cold]
+#[inline]
 #[expect(clippy::cast_possible_truncation, reason = "a burst is a u32")]
 fn rejected(refused: Refused, cost: u32) -> Rejected {
     match refused {

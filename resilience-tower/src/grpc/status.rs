@@ -126,3 +126,20 @@ pub fn status<E: Into<BoxError>>(error: Error<E>) -> Status {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn a_rate_limit_is_an_exhausted_resource() {
+        let limited = Rejected::RateLimited { retry_after: Duration::from_secs(1) };
+        for rejected in [limited, Rejected::CostAboveBurst { cost: 7, burst: 5 }] {
+            let status = status(Error::<Infallible>::from(rejected));
+            assert_eq!(status.code(), Code::ResourceExhausted);
+            assert_eq!(status.message(), rejected.to_string());
+        }
+    }
+}

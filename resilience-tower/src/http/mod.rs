@@ -1,4 +1,4 @@
-//! HTTP: what a status means, what may be sent again, and what a refusal looks like as a response.
+//! HTTP: what a status means, what may be sent again, what a refusal looks like as a response, and whose rate limit it is.
 
 mod classify;
 mod hint;

@@ -164,3 +164,25 @@ pub fn response<B: Default>(rejected: &Rejected) -> Response<B> {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn parts(rejected: Rejected) -> (u16, Option<String>) {
+        let response: Response<()> = response(&rejected);
+        let retry_after = response.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned());
+        (response.status().as_u16(), retry_after)
+    }
+
+    #[test]
+    fn a_rate_limit_is_too_many_requests_and_never_says_at_once_while_there_is_a_wait() {
+        for (nanos, seconds) in [(1, "1"), (999_999_999, "1"), (1_000_000_000, "1"), (1_000_000_001, "2")] {
+            let limited = Rejected::RateLimited { retry_after: Duration::from_nanos(nanos) };
+            assert_eq!(parts(limited), (429, Some(seconds.to_owned())), "{nanos} ns");
+        }
+        assert_eq!(parts(Rejected::CostAboveBurst { cost: 7, burst: 5 }), (429, None));
+    }
+}

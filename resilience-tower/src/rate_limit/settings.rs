@@ -25,7 +25,7 @@ impl<O> Settings<O> {
 
 impl<O: Observer> Settings<O> {
     /// A call is over the limit.
-    #[cold]
+    #[inline]
     pub(super) fn tell_limited(&self, rejected: Rejected) {
         if self.observer.listens() {
             let (enforced, retry_after) = (self.is_enforced, rejected.retry_after());
