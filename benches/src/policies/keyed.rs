@@ -22,7 +22,7 @@ use crate::thread::HOUR;
 use crate::time::now;
 use crate::upstream::{Fault, Upstream};
 
-/// The rate limit by key. A key takes some 150 bytes with us, and some 40 with `governor`, which never gives one up by itself.
+/// The rate limit by key. A key, a number, takes some 150 bytes; `governor` takes less, and never gives one up by itself.
 pub const POLICY: Policy = Policy {
     name: "keyed",
     cases: &[
