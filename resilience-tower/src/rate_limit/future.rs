@@ -5,6 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use pin_project_lite::pin_project;
@@ -29,8 +30,9 @@ pin_project! {
     #[project = PhaseProj]
     enum Phase<F> {
         Running { #[pin] inner: F },
-        /// The inner service was not called.
-        Refused { rejected: Rejected },
+        /// The inner service was not called. Nanoseconds, one word where a running call holds words: a larger refusal costs every
+        /// call more to move.
+        Refused { retry_after: u64 },
     }
 }
 
@@ -41,8 +43,10 @@ impl<F> ResponseFuture<F> {
     }
 
     #[inline]
-    pub(super) const fn refused(rejected: Rejected) -> Self {
-        Self { phase: Phase::Refused { rejected } }
+    pub(super) fn refused(rejected: Rejected) -> Self {
+        // A call that costs one token is never refused for ever, and no wait is longer than 584 years.
+        let wait = rejected.retry_after().unwrap_or_default();
+        Self { phase: Phase::Refused { retry_after: u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX) } }
     }
 }
 
@@ -57,7 +61,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().phase.project() {
             PhaseProj::Running { inner } => inner.poll(cx),
-            PhaseProj::Refused { rejected } => Poll::Ready(Err((*rejected).into())),
+            PhaseProj::Refused { retry_after } => {
+                let retry_after = Duration::from_nanos(*retry_after);
+                Poll::Ready(Err(Rejected::RateLimited { retry_after }.into()))
+            }
         }
     }
 }

@@ -85,7 +85,6 @@ impl<S, O: Observer> RateLimit<S, O> {
             Ready::No => Err(Rejected::RateLimited { retry_after: Duration::ZERO }),
             Ready::Inner | Ready::Refused => self.gate.enter(),
         };
-        self.ready = Ready::No;
         entered.inspect_err(|&rejected| self.gate.settings.tell_limited(rejected))
     }
 }

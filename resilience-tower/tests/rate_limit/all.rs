@@ -161,8 +161,9 @@ async fn a_service_that_is_readied_and_dropped_has_used_no_token() {
     assert_eq!(poll_ready(&mut service), Poll::Ready(Ok(())));
     assert_eq!(layer.limiter().tokens(now()), 4);
     let clone = service.clone();
-    drop(clone);
     assert_eq!(layer.limiter().tokens(now()), 4, "a clone holds no place");
+    drop(clone);
+    assert_eq!(layer.limiter().tokens(now()), 4, "and gives none back");
     drop(service);
     assert_eq!(layer.limiter().tokens(now()), 5);
 }
