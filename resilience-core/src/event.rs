@@ -49,6 +49,18 @@ pub enum Event {
         /// How long it was found not ready.
         waited: Duration,
     },
+    /// A call was over a rate limit.
+    RateLimited {
+        /// Whether it was refused; if not, the limit is only tried out.
+        enforced: bool,
+        /// Time until it would be let through, `None` if it costs more than ever will be.
+        retry_after: Option<Duration>,
+    },
+    /// A rate limit let a call through after a wait.
+    RateLimitDelayed {
+        /// The wait that it imposed.
+        wait: Duration,
+    },
     /// A failed attempt will be followed by another.
     RetryScheduled {
         /// The number of the attempt to come.

@@ -18,6 +18,7 @@
 //! | bound what runs at a time | [`Bulkhead`] |
 //! | offer it no more than it takes | [`throttle`] |
 //! | try again, how soon, and who pays for it | [`RetryPolicy`], [`Backoff`], [`RetryBudget`] |
+//! | let only so many calls through | [`RateLimiter`], [`Quota`] |
 //! | keep one policy per host or tenant | [`keyed`] |
 //! | watch | [`Event`], [`Observer`], [`Outcome`] |
 
@@ -34,6 +35,7 @@ mod hint;
 pub mod keyed;
 mod nanos;
 mod outcome;
+pub mod rate_limit;
 mod rejected;
 pub mod retry;
 mod rng;
@@ -54,6 +56,7 @@ pub use error::Error;
 pub use event::{Event, Observer};
 pub use hint::Hint;
 pub use outcome::Outcome;
+pub use rate_limit::{Quota, RateLimiter};
 pub use rejected::{BoxError, Refusal, Rejected};
 pub use retry::{RetryBudget, RetryPolicy};
 pub use rng::Rng;

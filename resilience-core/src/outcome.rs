@@ -33,13 +33,15 @@ pub enum Outcome {
     Throttled,
     /// Refused for want of capacity: load was shed.
     Overloaded,
+    /// Refused by a rate limit.
+    RateLimited,
     /// The caller went away before the end; not an error.
     Cancelled,
 }
 
 impl Outcome {
     /// All outcomes, in the order of their discriminants.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Success,
         Self::ClientError,
         Self::Failure,
@@ -48,6 +50,7 @@ impl Outcome {
         Self::BulkheadFull,
         Self::Throttled,
         Self::Overloaded,
+        Self::RateLimited,
         Self::Cancelled,
     ];
 
@@ -63,6 +66,7 @@ impl Outcome {
             Self::BulkheadFull => "bulkhead_full",
             Self::Throttled => "throttled",
             Self::Overloaded => "overloaded",
+            Self::RateLimited => "rate_limited",
             Self::Cancelled => "cancelled",
         }
     }

@@ -57,6 +57,18 @@ pub enum Rejected {
         /// The probability of a refusal at that moment, in thousandths: from 1 to 999.
         per_mille: u16,
     },
+    /// The rate limit does not let this call through now; the dependency was not called.
+    RateLimited {
+        /// Time until the call would be let through at once, if nobody else came. Exact.
+        retry_after: Duration,
+    },
+    /// The call costs more than the rate limit ever lets through at once, so it never will be; the dependency was not called.
+    CostAboveBurst {
+        /// What the call costs.
+        cost: u32,
+        /// The burst of the quota in force.
+        burst: u32,
+    },
     /// The service was not ready for the call, which load shedding does not let wait; it was not called.
     NotReady {
         /// How long it was found not ready.
@@ -88,6 +100,7 @@ impl Rejected {
     pub const fn retry_after(&self) -> Option<Duration> {
         match *self {
             Self::CircuitOpen { retry_after } => retry_after,
+            Self::RateLimited { retry_after } => Some(retry_after),
             _ => None,
         }
     }
@@ -127,6 +140,7 @@ impl Rejected {
             | Self::BulkheadShed { .. } => Outcome::BulkheadFull,
             Self::Throttled { .. } => Outcome::Throttled,
             Self::NotReady { .. } => Outcome::Overloaded,
+            Self::RateLimited { .. } | Self::CostAboveBurst { .. } => Outcome::RateLimited,
         }
     }
 }
@@ -161,6 +175,15 @@ impl fmt::Display for Rejected {
             }
             Self::NotReady { waited: Duration::ZERO } => f.write_str("the service is not ready"),
             Self::NotReady { waited } => write!(f, "the service is not ready after {waited:?}"),
+            Self::RateLimited { retry_after: Duration::ZERO } => {
+                f.write_str("rate limit lets no call through that was not readied before, try again at once")
+            }
+            Self::RateLimited { retry_after } => {
+                write!(f, "rate limit lets no call through, try again in {retry_after:?}")
+            }
+            Self::CostAboveBurst { cost, burst } => {
+                write!(f, "the call costs {cost} and the rate limit lets through {burst} at most")
+            }
             Self::AttemptTimeout { limit, elapsed } => {
                 write!(f, "attempt timed out after {elapsed:?}, its limit is {limit:?}")
             }

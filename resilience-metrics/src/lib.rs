@@ -52,6 +52,11 @@
 //! | `resilience_throttle_rejected_total` | counter | `pipeline`, `policy` |
 //! | `resilience_throttle_refusal_ratio` | gauge | `pipeline`, `policy` |
 //! | `resilience_load_shed_rejected_total` | counter | `pipeline`, `policy` |
+//! | `resilience_rate_limit_rejected_total` | counter | `pipeline`, `policy`, `enforced` |
+//! | `resilience_rate_limit_delayed_total` | counter | `pipeline`, `policy` |
+//! | `resilience_rate_limit_wait_seconds` | histogram, of delayed calls only | `pipeline`, `policy` |
+//! | `resilience_rate_limit_available_tokens` | gauge | `pipeline`, `policy` |
+//! | `resilience_rate_limit_limit` | gauge | `pipeline`, `policy` |
 //!
 //! Refused operations take microseconds: a query for latency has to select `outcome="success"`.
 //!
@@ -63,6 +68,7 @@ mod circuit_breaker;
 mod load_shed;
 mod names;
 mod operation;
+mod rate_limit;
 pub mod red;
 mod retry;
 mod telemetry;
@@ -76,6 +82,7 @@ pub use self::{
     circuit_breaker::CircuitBreakerMetrics,
     load_shed::LoadShedMetrics,
     operation::{Operation, OperationLayer},
+    rate_limit::RateLimitMetrics,
     retry::RetryMetrics,
     telemetry::Telemetry,
     throttle::ThrottleMetrics,

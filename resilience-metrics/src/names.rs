@@ -28,6 +28,11 @@ pub(crate) const BULKHEAD_WAIT: &str = "resilience_bulkhead_wait_seconds";
 pub(crate) const THROTTLE_REJECTED: &str = "resilience_throttle_rejected_total";
 pub(crate) const THROTTLE_RATIO: &str = "resilience_throttle_refusal_ratio";
 pub(crate) const LOAD_SHED_REJECTED: &str = "resilience_load_shed_rejected_total";
+pub(crate) const RATE_LIMIT_REJECTED: &str = "resilience_rate_limit_rejected_total";
+pub(crate) const RATE_LIMIT_DELAYED: &str = "resilience_rate_limit_delayed_total";
+pub(crate) const RATE_LIMIT_WAIT: &str = "resilience_rate_limit_wait_seconds";
+pub(crate) const RATE_LIMIT_TOKENS: &str = "resilience_rate_limit_available_tokens";
+pub(crate) const RATE_LIMIT_LIMIT: &str = "resilience_rate_limit_limit";
 
 /// Tells the recorder what each metric means.
 pub(crate) fn describe() {
@@ -65,4 +70,9 @@ pub(crate) fn describe() {
     describe_counter!(THROTTLE_REJECTED, "Calls refused locally by the throttle.");
     describe_gauge!(THROTTLE_RATIO, "Probability with which the throttle refuses the next call, 0 to 1.");
     describe_counter!(LOAD_SHED_REJECTED, "Calls refused because the service was not ready.");
+    describe_counter!(RATE_LIMIT_REJECTED, "Calls over the limit; enforced=false were let through.");
+    describe_counter!(RATE_LIMIT_DELAYED, "Calls delayed before being let through.");
+    describe_histogram!(RATE_LIMIT_WAIT, Unit::Seconds, "Delay imposed, for delayed calls.");
+    describe_gauge!(RATE_LIMIT_TOKENS, "Tokens available now.");
+    describe_gauge!(RATE_LIMIT_LIMIT, "Tokens of a full bucket: the burst.");
 }

@@ -2,11 +2,11 @@ use std::{fmt, sync::Arc};
 
 use metrics::SharedString;
 use parking_lot::Mutex;
-use resilience_core::{Bulkhead, CircuitBreaker, RetryBudget, Throttle};
+use resilience_core::{Bulkhead, CircuitBreaker, RateLimiter, RetryBudget, Throttle};
 
 use crate::{
-    AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, LoadShedMetrics, OperationLayer, RetryMetrics,
-    ThrottleMetrics, TimeoutMetrics, names,
+    AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, LoadShedMetrics, OperationLayer, RateLimitMetrics,
+    RetryMetrics, ThrottleMetrics, TimeoutMetrics, names,
 };
 
 /// The metrics of one pipeline: a client of one dependency, or one server.
@@ -32,6 +32,7 @@ struct Gauges {
     retries: Vec<RetryMetrics>,
     bulkheads: Vec<BulkheadMetrics>,
     throttles: Vec<ThrottleMetrics>,
+    rate_limits: Vec<RateLimitMetrics>,
 }
 
 impl Telemetry {
@@ -145,6 +146,39 @@ impl Telemetry {
         metrics
     }
 
+    /// An observer for a rate limit layer, with this value of the `policy` label, and the gauges of its limiter. A layer with
+    /// many, one for each key, has none to show: `None`.
+    ///
+    /// The gauges are set now and by [`publish`](Self::publish).
+    ///
+    /// # Panics
+    ///
+    /// If this pipeline has another limiter under the same name: the two would overwrite each other's gauges.
+    #[track_caller]
+    pub fn rate_limit<'a>(
+        &self,
+        policy: impl Into<SharedString>,
+        limiter: impl Into<Option<&'a RateLimiter>>,
+    ) -> RateLimitMetrics {
+        let limiter = limiter.into();
+        // Made before the lock is taken: the recorder is foreign code.
+        let metrics = RateLimitMetrics::new(&self.pipeline, policy.into(), limiter.cloned());
+        let mut gauges = self.gauges.lock();
+        if let Some(there) = gauges.rate_limits.iter().find(|there| there.policy() == metrics.policy()) {
+            assert!(
+                there.shows(limiter),
+                "pipeline `{}` has another rate limit named `{}`: give this one a name of its own",
+                self.pipeline,
+                metrics.policy(),
+            );
+            return there.clone();
+        }
+        gauges.rate_limits.push(metrics.clone());
+        drop(gauges);
+        metrics.publish();
+        metrics
+    }
+
     /// An observer for a timeout layer, with this value of the `policy` label.
     pub fn timeout(&self, policy: impl Into<SharedString>) -> TimeoutMetrics {
         TimeoutMetrics::new(&self.pipeline, &policy.into())
@@ -187,14 +221,15 @@ impl Telemetry {
     /// Without it a breaker whose wait is over would show as open until the next call, and one that was
     /// forced open by hand not at all.
     pub fn publish(&self) {
-        let (breakers, retries, bulkheads, throttles) = {
-            let Gauges { breakers, retries, bulkheads, throttles } = &*self.gauges.lock();
-            (breakers.clone(), retries.clone(), bulkheads.clone(), throttles.clone())
+        let (breakers, retries, bulkheads, throttles, rate_limits) = {
+            let Gauges { breakers, retries, bulkheads, throttles, rate_limits } = &*self.gauges.lock();
+            (breakers.clone(), retries.clone(), bulkheads.clone(), throttles.clone(), rate_limits.clone())
         };
         breakers.iter().for_each(CircuitBreakerMetrics::publish);
         retries.iter().for_each(RetryMetrics::publish);
         bulkheads.iter().for_each(BulkheadMetrics::publish);
         throttles.iter().for_each(ThrottleMetrics::publish);
+        rate_limits.iter().for_each(RateLimitMetrics::publish);
     }
 }
 

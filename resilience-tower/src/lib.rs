@@ -40,7 +40,7 @@
 //!
 //! | feature | brings |
 //! |---|---|
-//! | `http` | classification by HTTP status, `Retry-After`, requests and bodies that can be sent again, refusals as HTTP responses, the call context in `http::Extensions` |
+//! | `http` | classification by HTTP status, `Retry-After`, requests and bodies that can be sent again, refusals as HTTP responses, keys of rate limits and the `RateLimit` fields, the call context in `http::Extensions` |
 //! | `reqwest` | classification of what a `reqwest::Client` returns; `http` |
 //! | `grpc` | classification by gRPC status, pushback, refusals as `tonic::Status`; `http` |
 //!
@@ -67,6 +67,7 @@ pub mod grpc;
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
 pub mod load_shed;
+pub mod rate_limit;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod reqwest;
@@ -81,6 +82,7 @@ pub use self::{
     circuit_breaker::{CircuitBreaker, CircuitBreakerLayer},
     error::{ErrorLayer, MapError},
     load_shed::{LoadShed, LoadShedLayer},
+    rate_limit::{RateLimit, RateLimitLayer},
     retry::{Retry, RetryLayer},
     throttle::{Throttle, ThrottleLayer},
     timeout::{Timeout, TimeoutLayer},

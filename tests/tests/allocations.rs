@@ -13,13 +13,15 @@ use std::{
 };
 
 use resilience_core::{
-    Backoff, Call, CircuitBreaker, Error, ErrorsAreFailures, Rejected, RetryBudget, RetryPolicy, Throttle,
-    bulkhead, circuit_breaker::Config, throttle,
+    Backoff, Call, CircuitBreaker, Error, ErrorsAreFailures, Quota, Rejected, RetryBudget, RetryPolicy,
+    Throttle, bulkhead, circuit_breaker::Config, throttle,
 };
 use resilience_metrics::Telemetry;
 use resilience_tower::{
-    BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, RetryLayer, ThrottleLayer, TimeoutLayer,
+    BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, RateLimitLayer, RetryLayer, ThrottleLayer,
+    TimeoutLayer,
     bulkhead::{BulkheadByRequestLayer, ByKey},
+    rate_limit::KeyedRateLimitLayer,
     retry::KeyedBudgets,
     throttle::KeyedThrottleLayer,
 };
@@ -237,6 +239,27 @@ fn by_key() -> KeyedBudgets<u64, fn(&Call<u64>) -> u64> {
     KeyedBudgets::new(RetryBudget::new, |call| *call.request() % 10)
 }
 
+/// Lets every call through, or none that comes 7 ms after the last.
+fn rate_limit(is_ample: bool) -> RateLimitLayer {
+    let layer = RateLimitLayer::new(if is_ample { Quota::per_second(1000) } else { Quota::per_hour(1) });
+    let _ = layer.limiter().check(1, time::now());
+    layer
+}
+
+/// A call for each 10 ms, where one comes each 7 ms.
+fn slow_rate_limit() -> RateLimitLayer {
+    RateLimitLayer::new(Quota::per_second(100))
+}
+
+fn rate_limit_by_key(quota: Quota) -> KeyedRateLimitLayer<u64, fn(&Call<u64>) -> u64> {
+    let layer: KeyedRateLimitLayer<_, fn(&Call<u64>) -> u64> =
+        KeyedRateLimitLayer::new(|call| *call.request() % 10, quota);
+    for key in 0..10 {
+        let _ = layer.limiter_of(&key).unwrap().check(1, time::now());
+    }
+    layer
+}
+
 const fn answered(answer: Answer) -> bool {
     answer.is_ok()
 }
@@ -255,6 +278,10 @@ const fn shed(answer: Answer) -> bool {
 
 const fn failed(answer: Answer) -> bool {
     answer.is_err()
+}
+
+const fn limited(answer: Answer) -> bool {
+    matches!(answer, Err(Error::Rejected { rejected: Rejected::RateLimited { .. }, .. }))
 }
 
 const fn cut(answer: Answer) -> bool {
@@ -315,6 +342,22 @@ async fn trap_31_no_call_allocates_whatever_the_policies_decide() {
         ("bulkhead, refused", allocations(full(), READY, too_many).await),
         ("bulkhead, free queue", allocations(queueing(), READY, answered).await),
         ("bulkhead by known key", allocations(bulkhead_by_key(), READY, answered).await),
+        ("rate limit, admitted", allocations(rate_limit(true), READY, answered).await),
+        ("rate limit, refused", allocations(rate_limit(false), READY, limited).await),
+        ("rate limit, waits", allocations(slow_rate_limit().max_wait(SECOND), READY, answered).await),
+        ("rate limit, refused a wait", allocations(rate_limit(false).max_wait(MS), READY, limited).await),
+        (
+            "rate limit, by key, admitted",
+            allocations(rate_limit_by_key(Quota::per_second(1000)), READY, answered).await,
+        ),
+        (
+            "rate limit, by key, refused",
+            allocations(rate_limit_by_key(Quota::per_hour(1)), READY, limited).await,
+        ),
+        (
+            "rate limit, by key, waits",
+            allocations(rate_limit_by_key(Quota::per_second(10)).max_wait(SECOND), READY, answered).await,
+        ),
         ("stack, ready", allocations(stack(), READY, answered).await),
         ("stack, pending", allocations(stack(), PENDING, answered).await),
         ("stack, failures", allocations(stack(), FAILING, no_refusal).await),

@@ -2,7 +2,9 @@
 
 pub mod bulkhead;
 pub mod circuit_breaker;
+pub mod keyed;
 pub mod load_shed;
+pub mod rate_limit;
 pub mod retry;
 pub mod retry_budget;
 pub mod throttle;
@@ -19,6 +21,8 @@ pub const ALL: &[Policy] = &[
     retry::POLICY,
     retry_budget::POLICY,
     bulkhead::POLICY,
+    rate_limit::POLICY,
+    keyed::POLICY,
 ];
 
 /// One policy: its name, and a group of implementations for each of its cases.

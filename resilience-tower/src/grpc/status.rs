@@ -99,9 +99,9 @@ where
     }
 }
 
-/// The status of a failed call: `DEADLINE_EXCEEDED` for a timeout, `UNAVAILABLE` for any other refusal, each with the
-/// refusal as its source; any other error as `tonic` reads it. That a retry layer has given up is in the text of a refusal; a
-/// `Status` of another error has no room for it, but the layer's observer hears of it.
+/// The status of a failed call: `DEADLINE_EXCEEDED` for a timeout, `RESOURCE_EXHAUSTED` for a rate limit, `UNAVAILABLE` for any
+/// other refusal, each with the refusal as its source; any other error as `tonic` reads it. That a retry layer has given up is in
+/// the text of a refusal; a `Status` of another error has no room for it, but the layer's observer hears of it.
 ///
 /// ```
 /// use std::{error::Error as _, io};
@@ -118,12 +118,30 @@ pub fn status<E: Into<BoxError>>(error: Error<E>) -> Status {
         Error::Rejected { rejected, gave_up, .. } => {
             let code = match rejected {
                 Rejected::AttemptTimeout { .. } | Rejected::DeadlineExceeded { .. } => Code::DeadlineExceeded,
+                Rejected::RateLimited { .. } | Rejected::CostAboveBurst { .. } => Code::ResourceExhausted,
                 _ => Code::Unavailable,
             };
             let note = gave_up.map(|gave_up| format!(" ({gave_up})")).unwrap_or_default();
             let mut status = Status::new(code, format!("{rejected}{note}"));
             status.set_source(Arc::new(rejected));
             status
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn a_rate_limit_is_an_exhausted_resource() {
+        let limited = Rejected::RateLimited { retry_after: Duration::from_secs(1) };
+        for rejected in [limited, Rejected::CostAboveBurst { cost: 7, burst: 5 }] {
+            let status = status(Error::<Infallible>::from(rejected));
+            assert_eq!(status.code(), Code::ResourceExhausted);
+            assert_eq!(status.message(), rejected.to_string());
         }
     }
 }

@@ -1,7 +1,8 @@
-//! HTTP: what a status means, what may be sent again, and what a refusal looks like as a response.
+//! HTTP: what a status means, what may be sent again, what a refusal looks like as a response, and whose rate limit it is.
 
 mod classify;
 mod hint;
+pub mod rate_limit;
 mod replay;
 mod replay_body;
 mod respond;

@@ -137,8 +137,8 @@ where
 
 /// The response to a refused call, with an empty body.
 ///
-/// A timeout or a deadline is 504; an open breaker, a full bulkhead, a throttle and load shedding are 503. With a `Retry-After`
-/// in whole seconds, rounded up, where it is known.
+/// A timeout or a deadline is 504; a rate limit is 429; an open breaker, a full bulkhead, a throttle and load shedding are 503.
+/// With a `Retry-After` in whole seconds, rounded up, where it is known.
 ///
 /// ```
 /// use std::time::Duration;
@@ -155,6 +155,7 @@ pub fn response<B: Default>(rejected: &Rejected) -> Response<B> {
     let mut response = Response::new(B::default());
     *response.status_mut() = match rejected {
         Rejected::AttemptTimeout { .. } | Rejected::DeadlineExceeded { .. } => StatusCode::GATEWAY_TIMEOUT,
+        Rejected::RateLimited { .. } | Rejected::CostAboveBurst { .. } => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
     if let Some(wait) = rejected.retry_after() {
@@ -162,4 +163,26 @@ pub fn response<B: Default>(rejected: &Rejected) -> Response<B> {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn parts(rejected: Rejected) -> (u16, Option<String>) {
+        let response: Response<()> = response(&rejected);
+        let retry_after = response.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned());
+        (response.status().as_u16(), retry_after)
+    }
+
+    #[test]
+    fn a_rate_limit_is_too_many_requests_and_never_says_at_once_while_there_is_a_wait() {
+        for (nanos, seconds) in [(1, "1"), (999_999_999, "1"), (1_000_000_000, "1"), (1_000_000_001, "2")] {
+            let limited = Rejected::RateLimited { retry_after: Duration::from_nanos(nanos) };
+            assert_eq!(parts(limited), (429, Some(seconds.to_owned())), "{nanos} ns");
+        }
+        assert_eq!(parts(Rejected::CostAboveBurst { cost: 7, burst: 5 }), (429, None));
+    }
 }

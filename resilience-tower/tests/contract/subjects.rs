@@ -3,14 +3,16 @@
 use std::time::{Duration, Instant};
 
 use resilience_core::{
-    Bulkhead, Call, CircuitBreaker, Context, Deadline, ErrorsAreFailures, Rejected, RetryBudget, RetryPolicy,
-    Throttle, Verdict, bulkhead, circuit_breaker::Config, throttle,
+    Bulkhead, Call, CircuitBreaker, Context, Deadline, ErrorsAreFailures, Quota, RateLimiter, Rejected,
+    RetryBudget, RetryPolicy, Throttle, Verdict, bulkhead, circuit_breaker::Config, throttle,
 };
 use resilience_metrics::{OperationLayer, Telemetry};
 use resilience_tower::{
-    BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, RetryLayer, ThrottleLayer, TimeoutLayer,
+    BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, RateLimitLayer, RetryLayer, ThrottleLayer,
+    TimeoutLayer,
     bulkhead::{BulkheadByRequestLayer, ByKey},
     circuit_breaker::KeyedCircuitBreakerLayer,
+    rate_limit::KeyedRateLimitLayer,
     retry::KeyedBudgets,
     throttle::KeyedThrottleLayer,
 };
@@ -491,6 +493,100 @@ impl Subject for PatientLoadShedding {
 
     fn layer() -> LoadShedLayer {
         LoadShedLayer::new().grace(LONG)
+    }
+}
+
+/// Ten tokens, and none comes back while a test lasts.
+const QUOTA: Quota = Quota::per(10, Duration::from_secs(36_000));
+
+fn spend(limiter: &RateLimiter) {
+    limiter.check(10, now()).unwrap();
+}
+
+fn has_spent(limiter: &RateLimiter) -> Option<bool> {
+    Some(limiter.tokens(now()) < 10)
+}
+
+pub(crate) struct RateLimiting;
+
+impl Subject for RateLimiting {
+    around!(RateLimitLayer);
+
+    fn layer() -> RateLimitLayer {
+        RateLimitLayer::new(QUOTA)
+    }
+
+    fn refusing() -> Option<(RateLimitLayer, Call<u32>)> {
+        let layer = Self::layer();
+        spend(layer.limiter());
+        Some((layer, Call::new(7)))
+    }
+
+    fn has_seen_failures(layer: &RateLimitLayer) -> Option<bool> {
+        has_spent(layer.limiter())
+    }
+}
+
+/// Takes its place in `poll_ready`.
+pub(crate) struct RateLimitWaiting;
+
+impl Subject for RateLimitWaiting {
+    around!(RateLimitLayer);
+    const REFUSES_UNASKED: bool = true;
+
+    fn layer() -> RateLimitLayer {
+        RateLimiting::layer().max_wait(LONG)
+    }
+
+    fn refusing() -> Option<(RateLimitLayer, Call<u32>)> {
+        let layer = Self::layer();
+        spend(layer.limiter());
+        Some((layer, Call::new(7)))
+    }
+
+    fn has_seen_failures(layer: &RateLimitLayer) -> Option<bool> {
+        has_spent(layer.limiter())
+    }
+}
+
+pub(crate) struct RateLimitByKey;
+
+impl Subject for RateLimitByKey {
+    around_clones!(KeyedRateLimitLayer<u32, Key>);
+
+    fn layer() -> Self::Layer {
+        KeyedRateLimitLayer::new((|_| 0) as Key, QUOTA)
+    }
+
+    fn refusing() -> Option<(Self::Layer, Call<u32>)> {
+        let layer = Self::layer();
+        spend(&layer.limiter_of(&0).unwrap());
+        Some((layer, Call::new(7)))
+    }
+
+    fn has_seen_failures(layer: &Self::Layer) -> Option<bool> {
+        has_spent(&layer.limiter_of(&0).unwrap())
+    }
+}
+
+/// Takes its place in `call`, and readies the inner service then.
+pub(crate) struct RateLimitByKeyWaiting;
+
+impl Subject for RateLimitByKeyWaiting {
+    around_clones!(KeyedRateLimitLayer<u32, Key>);
+    const REFUSES_UNASKED: bool = true;
+    const READIES_LATER: bool = true;
+
+    fn layer() -> Self::Layer {
+        RateLimitByKey::layer().max_wait(LONG)
+    }
+
+    fn refusing() -> Option<(Self::Layer, Call<u32>)> {
+        RateLimitByKey::refusing().map(|(layer, call)| (layer.max_wait(LONG), call))
+    }
+
+    fn has_seen_failures(layer: &Self::Layer) -> Option<bool> {
+        RateLimitByKey::has_seen_failures(layer)
     }
 }
 

@@ -5,10 +5,14 @@ use std::{future::pending, net::SocketAddr, time::Duration};
 use axum::{Extension, Router, routing::get};
 use http::{StatusCode, header::RETRY_AFTER};
 use reqwest::{Client, Response};
-use resilience_core::{CircuitBreaker, Context, circuit_breaker::Config};
+use resilience_core::{CircuitBreaker, Context, Quota, RateLimiter, circuit_breaker::Config};
 use resilience_tower::{
-    CircuitBreakerLayer, ErrorLayer, TimeoutLayer,
-    http::{ClassifyStatus, RespondLayer},
+    CircuitBreakerLayer, ErrorLayer, RateLimitLayer, TimeoutLayer,
+    http::{
+        ClassifyStatus, RespondLayer,
+        rate_limit::{ClientAddr, RateLimitFieldsLayer, TrustedProxies},
+    },
+    rate_limit::KeyedRateLimitLayer,
 };
 use tests::{server::serve, time};
 use tower::ServiceBuilder;
@@ -92,4 +96,64 @@ async fn trap_28_all_routes_and_connections_share_one_breaker() {
 async fn a_handler_sees_the_deadline() {
     let (address, _) = server(AMPLE).await;
     assert_eq!(ask(address, "/deadline").await.text().await.unwrap(), "Some(60s)");
+}
+
+/// Four calls, and then one a minute; the last layers of axum's are the outermost.
+async fn limited_server() -> (SocketAddr, RateLimiter) {
+    let limit = RateLimitLayer::new(Quota::per_minute(1).burst(4));
+    let limiter = limit.limiter().clone();
+    let stack = ServiceBuilder::new()
+        .layer(RateLimitFieldsLayer::new(&limit))
+        .layer(RespondLayer::new())
+        .layer(limit)
+        .layer(ErrorLayer::new());
+    let router = Router::new()
+        .route("/one", get(|| async { "one" }))
+        .route("/other", get(|| async { "other" }))
+        .layer(stack);
+    (serve(router).await.unwrap(), limiter)
+}
+
+/// axum calls `layer` once per route, and clones the services for each connection.
+#[tokio::test]
+async fn trap_28_all_routes_and_connections_share_one_limiter() {
+    let (address, limiter) = limited_server().await;
+    for path in ["/one", "/other", "/one", "/other"] {
+        assert_eq!(ask(address, path).await.status(), StatusCode::OK, "{path}");
+    }
+    assert_eq!(limiter.tokens(time::now()), 0);
+    for path in ["/one", "/other"] {
+        let refused = ask(address, path).await;
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS, "{path}");
+        let seconds: u64 = refused.headers()[RETRY_AFTER].to_str().unwrap().parse().unwrap();
+        assert!((1..=60).contains(&seconds), "{seconds}");
+        assert_eq!(refused.headers()["ratelimit-policy"], r#""default";q=4;w=240"#);
+        assert_eq!(refused.headers()["ratelimit"], format!(r#""default";r=0;t={seconds}"#));
+    }
+}
+
+#[tokio::test]
+async fn trap_27_clients_behind_a_proxy_have_limits_of_their_own_and_cannot_choose() {
+    // All connections come from here: it is the proxy, and its word is the header.
+    let proxies = TrustedProxies::new(["127.0.0.0/8"]).unwrap();
+    let client = ClientAddr::new(|_| Some([127, 0, 0, 1].into())).behind(proxies);
+    let limit = KeyedRateLimitLayer::new(
+        move |request: &axum::extract::Request| client.of(request),
+        Quota::per_minute(1),
+    );
+    let stack = ServiceBuilder::new()
+        .layer(RateLimitFieldsLayer::by(&limit))
+        .layer(RespondLayer::new())
+        .layer(limit)
+        .layer(ErrorLayer::new());
+    let address = serve(Router::new().route("/", get(|| async {})).layer(stack)).await.unwrap();
+    let http = Client::builder().no_proxy().build().unwrap();
+    let mut statuses = Vec::new();
+    for forwarded_for in ["198.51.100.1", "6.6.6.6, 198.51.100.1", "198.51.100.2"] {
+        let request = http.get(format!("http://{address}/")).header("x-forwarded-for", forwarded_for);
+        let response = request.send().await.unwrap();
+        assert!(response.headers().contains_key("ratelimit"));
+        statuses.push(response.status().as_u16());
+    }
+    assert_eq!(statuses, [200, 429, 200]);
 }

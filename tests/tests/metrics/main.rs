@@ -6,6 +6,7 @@ mod breaker;
 mod bulkhead;
 mod load_shed;
 mod operation;
+mod rate_limit;
 mod retry;
 mod throttle;
 mod walk;

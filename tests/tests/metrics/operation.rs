@@ -18,13 +18,14 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
 use super::{Do, MS, SECOND, call, classify, inner};
 
-const OUTCOMES: [&str; 9] = [
+const OUTCOMES: [&str; 10] = [
     "bulkhead_full",
     "cancelled",
     "circuit_open",
     "client_error",
     "failure",
     "overloaded",
+    "rate_limited",
     "success",
     "throttled",
     "timeout",

@@ -1,0 +1,134 @@
+//! A rate limit for each of many keys: known ones, and keys that come for the first time.
+//!
+//! Keys are numbers, met in an order that no cache foresees.
+
+use std::hint::black_box;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use governor::clock::{Clock, MonotonicClock};
+use resilience_core::RateLimiter;
+use resilience_core::keyed::Keyed;
+use resilience_tower::ErrorLayer;
+use resilience_tower::rate_limit::KeyedRateLimitLayer;
+use tower::ServiceBuilder;
+
+use super::rate_limit::{AMPLE, ample};
+use super::{Case, Policy};
+use crate::subject::Subject;
+use crate::thread::HOUR;
+use crate::time::now;
+use crate::upstream::{Fault, Upstream};
+
+/// The rate limit by key. A key, a number, takes some 150 bytes; `governor` takes less, and never gives one up by itself.
+pub const POLICY: Policy = Policy {
+    name: "keyed",
+    cases: &[
+        Case { name: "known_1k", subjects: || known(1_000) },
+        Case { name: "known_1m", subjects: || known(1_000_000) },
+        Case { name: "new_1k", subjects: || new(1_000) },
+        Case { name: "new_1m", subjects: || new(1_000_000) },
+    ],
+};
+
+static HEALTHY: AtomicBool = AtomicBool::new(false);
+const UPSTREAM: Upstream = Upstream::new(&HEALTHY);
+const IDLE: Duration = HOUR;
+
+/// Spreads numbers over all of 64 bits, each to another.
+const fn scramble(n: u64) -> u64 {
+    n.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// One of `keys` keys, as good as at random.
+const fn one_of(keys: u64, n: u64) -> u64 {
+    scramble(scramble(n) >> 20) % keys
+}
+
+/// All keys are there before; the table has room for twice as many, so that its shards never fill.
+fn known(keys: u64) -> Vec<Subject> {
+    let room = NonZeroUsize::new(2 * keys as usize).expect("not zero");
+    let table = Arc::new(Keyed::new(room, IDLE));
+    let layer = KeyedRateLimitLayer::with_capacity(move |n: &u64| one_of(keys, *n), AMPLE, room, IDLE);
+    let (std, quanta) = (peer(MonotonicClock), peer(governor::clock::DefaultClock::default()));
+    let start = now();
+    for key in 0..keys {
+        table.get_or_insert_with(key, start, || RateLimiter::new(AMPLE, start));
+        black_box(layer.limiter_of(&key));
+        black_box((std.check_key(&key).is_ok(), quanta.check_key(&key).is_ok()));
+    }
+    vec![
+        bare(move |n| one_of(keys, n)),
+        core(table, move |n| one_of(keys, n)),
+        Subject::service(
+            "resilience",
+            ServiceBuilder::new().layer(layer).layer(ErrorLayer::new()).service(UPSTREAM),
+        ),
+        governor("governor std", std, move |n| one_of(keys, n)),
+        governor("governor quanta", quanta, move |n| one_of(keys, n)),
+    ]
+}
+
+/// Each call has a key of its own, and the table is full: each gives up another. `governor` keeps them all.
+fn new(keys: u64) -> Vec<Subject> {
+    let room = NonZeroUsize::new(keys as usize).expect("not zero");
+    let table = Arc::new(Keyed::new(room, IDLE));
+    let start = now();
+    for key in 0..2 * keys {
+        table.get_or_insert_with(scramble(key), start, || RateLimiter::new(AMPLE, start));
+    }
+    vec![bare(fresh), core(table, fresh), governor("governor std", peer(MonotonicClock), fresh)]
+}
+
+/// A key that nobody has had before.
+fn fresh(_: u64) -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1 << 40);
+    scramble(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Makes the key, as all the others do.
+fn bare(key: impl Fn(u64) -> u64 + Clone + Send + 'static) -> Subject {
+    Subject::function("bare", async move |n| {
+        black_box(key(n));
+        UPSTREAM.answer(n).await
+    })
+}
+
+/// The table and the check alone, without Tower around them.
+fn core(table: Arc<Keyed<u64, RateLimiter>>, key: impl Fn(u64) -> u64 + Clone + Send + 'static) -> Subject {
+    Subject::function("resilience core", async move |n| {
+        let now = now();
+        let limiter = table.get_or_insert_with(key(n), now, || RateLimiter::new(AMPLE, now));
+        match limiter.check(1, now) {
+            Ok(_) => UPSTREAM.answer(n).await,
+            Err(_) => Err(Fault),
+        }
+    })
+}
+
+type Peer<C> = governor::RateLimiter<
+    u64,
+    governor::state::keyed::DashMapStateStore<u64>,
+    C,
+    governor::middleware::NoOpMiddleware<<C as Clock>::Instant>,
+>;
+
+fn peer<C: Clock>(clock: C) -> Arc<Peer<C>> {
+    Arc::new(governor::RateLimiter::dashmap_with_clock(ample(), clock))
+}
+
+fn governor<C>(
+    name: &'static str,
+    limiter: Arc<Peer<C>>,
+    key: impl Fn(u64) -> u64 + Clone + Send + 'static,
+) -> Subject
+where
+    C: Clock + Send + Sync + 'static,
+{
+    Subject::function(name, async move |n| match limiter.check_key(&key(n)) {
+        Ok(()) => UPSTREAM.answer(n).await,
+        Err(_) => Err(Fault),
+    })
+}
