@@ -15,10 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indexmap::{
-    IndexMap,
-    map::raw_entry_v1::{RawEntryApiV1, RawEntryMut},
-};
+use indexmap::IndexMap;
 use parking_lot::Mutex;
 
 use crate::CircuitBreaker;
@@ -120,14 +117,13 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
     /// If there is no room and none of the entries looked at may be given up, it is an entry shared by all keys in that
     /// plight. `make` runs outside of every lock; of two threads that make an entry for one key, the first wins.
     pub fn get_or_insert_with(&self, key: K, now: Instant, make: impl FnOnce() -> V) -> V {
-        let hash = self.hasher.hash_one(&key);
-        if let Some(value) = self.shard(hash).lock().get(hash, &key, now) {
+        if let Some(value) = self.get(&key, now) {
             return value;
         }
         let new = make();
-        let mut shard = self.shard(hash).lock();
-        if let Some(value) = shard.get(hash, &key, now) {
-            return value;
+        let mut shard = self.shard(&key).lock();
+        if let Some(slot) = shard.entries.get_mut(&key) {
+            return slot.touch(now);
         }
         let full = shard.entries.len() >= self.shard_capacity;
         let looks = if full { Self::LOOKS_FOR_ROOM } else { Self::LOOKS_FOR_IDLE };
@@ -144,10 +140,8 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
     }
 
     /// The entry of `key`, if it has one of its own; this counts as using it.
-    #[inline]
     pub fn get(&self, key: &K, now: Instant) -> Option<V> {
-        let hash = self.hasher.hash_one(key);
-        self.shard(hash).lock().get(hash, key, now)
+        self.shard(key).lock().entries.get_mut(key).map(|slot| slot.touch(now))
     }
 
     /// The number of keys held.
@@ -182,23 +176,14 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
         self.overflow.get().cloned()
     }
 
-    #[inline]
-    fn shard(&self, hash: u64) -> &Mutex<Shard<K, V>> {
+    fn shard(&self, key: &K) -> &Mutex<Shard<K, V>> {
         // The table inside a shard uses the low and the topmost bits of the same hash.
-        &self.shards[(hash >> 32) as usize % self.shards.len()]
+        let hash = self.hasher.hash_one(key) >> 32;
+        &self.shards[hash as usize % self.shards.len()]
     }
 }
 
 impl<K: Hash + Eq, V: Entry> Shard<K, V> {
-    /// By a hash that is known: it chose the shard, and to compute it takes longer than to look.
-    #[inline]
-    fn get(&mut self, hash: u64, key: &K, now: Instant) -> Option<V> {
-        match self.entries.raw_entry_mut_v1().from_key_hashed_nocheck(hash, key) {
-            RawEntryMut::Occupied(mut entry) => Some(entry.get_mut().touch(now)),
-            RawEntryMut::Vacant(_) => None,
-        }
-    }
-
     /// Looks at some entries after the hand. Takes out those that are idle, and, if one must go and none was
     /// idle, the one that is worth least, the longest unused among equals.
     fn evict(&mut self, looks: usize, one_must_go: bool, idle: Duration, now: Instant) -> Vec<(K, Slot<V>)> {
