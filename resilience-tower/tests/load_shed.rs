@@ -1,5 +1,7 @@
 //! Load shedding around a service that is not ready, on a paused clock.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::{
     future::{Future, Ready, poll_fn, ready},
     pin::pin,

@@ -50,7 +50,8 @@ impl Machine {
     /// `unit` draws a number from 0 to 1, and is asked only if there is something to draw for.
     pub(super) fn admit(&mut self, now: u64, unit: impl FnOnce() -> f64) -> Result<(), u16> {
         self.window.advance(now);
-        let probability = self.probability(self.window.total());
+        let counts = self.window.total();
+        let probability = self.probability(counts);
         if probability <= 0.0 {
             return Ok(());
         }
@@ -61,7 +62,7 @@ impl Machine {
         }
         self.refused_in_a_row += 1;
         self.window.add(false);
-        Err(per_mille(probability))
+        Err(self.per_mille(counts))
     }
 
     /// Counts a call that has ended.
@@ -132,9 +133,18 @@ impl Machine {
         if requests < self.min_requests() {
             return 0.0;
         }
-        // Whole numbers, so that it is zero exactly where it should be.
-        let excess = (ONE * requests).saturating_sub(u64::from(self.config.multiplier) * accepts);
-        excess as f64 / (ONE * (requests + 1)) as f64
+        self.excess(Counts { requests, accepts }) as f64 / (ONE * (requests + 1)) as f64
+    }
+
+    /// A probability above 0 and below 1 in thousandths, rounded down but for the first.
+    #[expect(clippy::cast_possible_truncation, reason = "from 0 to 999")]
+    fn per_mille(&self, counts: Counts) -> u16 {
+        ((self.excess(counts) / (counts.requests + 1)) as u16).max(1)
+    }
+
+    /// `max(0, requests - K * accepts)` in thousandths: whole numbers, so that it is zero exactly where it should be.
+    fn excess(&self, Counts { requests, accepts }: Counts) -> u64 {
+        (ONE * requests).saturating_sub(u64::from(self.config.multiplier) * accepts)
     }
 
     /// No more than a full window holds when its oldest slice has just gone.
@@ -146,9 +156,3 @@ impl Machine {
 
 /// K = 1 in thousandths.
 const ONE: u64 = 1000;
-
-/// A probability above 0 and below 1 in thousandths, rounded down but for the first.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 999")]
-fn per_mille(probability: f64) -> u16 {
-    ((probability * 1000.0) as u16).max(1)
-}

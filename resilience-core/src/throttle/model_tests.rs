@@ -101,8 +101,11 @@ impl Model {
             return Ok(());
         }
         self.row += 1;
+        let before = self.counts();
         self.end(false);
-        Err(((probability * 1000.0).floor() as u16).max(1))
+        let (requests, accepts) = before;
+        let excess = 1000 * requests - u64::from(self.settings.k) * accepts;
+        Err(u16::try_from(excess / (requests + 1)).unwrap().max(1))
     }
 
     fn reconfigure(&mut self, settings: Settings) {

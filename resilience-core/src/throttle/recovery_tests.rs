@@ -53,7 +53,8 @@ fn outage(config: Config, rate: f64, seed: u64) -> Saw {
             }
         }
         if now >= end {
-            let (all, good) = &mut seconds[(now - end).as_secs() as usize];
+            let second = usize::try_from((now - end).as_secs()).unwrap();
+            let (all, good) = &mut seconds[second];
             *all += 1;
             *good += u32::from(is_good);
         }

@@ -142,8 +142,8 @@ fn a_refusal_counts_as_a_request_and_says_how_probable_it_was() {
         let before = lab.snapshot();
         if let Err(refused) = lab.acquire() {
             refusals += 1;
-            let per_mille = (before.probability * 1000.0) as u16;
-            assert_eq!(refused, Rejected::Throttled { per_mille });
+            let Rejected::Throttled { per_mille } = refused else { panic!("{refused:?}") };
+            assert_eq!(f64::from(per_mille), (before.probability * 1000.0).floor());
             assert_eq!(lab.counts(), (before.requests + 1, 0));
         }
     }
