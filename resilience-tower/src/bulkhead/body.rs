@@ -67,11 +67,18 @@ impl Sealed for UntilBodyEnd {}
 impl<B: Body> Hold<Response<B>> for UntilBodyEnd {
     type Response = Response<HeldBody<B>>;
 
-    fn hold(response: Response<B>, permit: Option<Permit>) -> Self::Response {
-        response.map(|body| {
-            let permit = permit.filter(|_| !body.is_end_stream());
-            HeldBody { body, permit }
-        })
+    fn hold<E>(
+        polled: Poll<Result<Response<B>, E>>,
+        permit: &mut Option<Permit>,
+    ) -> Poll<Result<Self::Response, E>> {
+        let result = ready!(polled);
+        let permit = permit.take();
+        Poll::Ready(result.map(|response| {
+            response.map(|body| {
+                let permit = permit.filter(|_| !body.is_end_stream());
+                HeldBody { body, permit }
+            })
+        }))
     }
 }
 

@@ -68,9 +68,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().phase.project() {
             PhaseProj::Running { inner, permit } => {
-                let result = ready!(on_unwind(|| inner.poll(cx), || drop(permit.take())));
-                let permit = permit.take();
-                Poll::Ready(result.map(|response| H::hold(response, permit)))
+                let polled = on_unwind(|| inner.poll(cx), || drop(permit.take()));
+                H::hold(polled, permit)
             }
             PhaseProj::Refused { rejected } => Poll::Ready(Err((*rejected).into())),
         }

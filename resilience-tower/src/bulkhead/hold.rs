@@ -1,5 +1,7 @@
 //! How long a call holds its permit.
 
+use std::task::Poll;
+
 use resilience_core::bulkhead::Permit;
 
 /// How long a call holds its permit: [`UntilAnswer`], or, with the feature `http`, `UntilBodyEnd`. There can be no others.
@@ -8,7 +10,7 @@ pub trait Hold<Res>: sealed::Sealed {
     type Response;
 
     #[doc(hidden)]
-    fn hold(response: Res, permit: Option<Permit>) -> Self::Response;
+    fn hold<E>(polled: Poll<Result<Res, E>>, permit: &mut Option<Permit>) -> Poll<Result<Self::Response, E>>;
 }
 
 pub(crate) mod sealed {
@@ -25,9 +27,12 @@ impl sealed::Sealed for UntilAnswer {}
 impl<Res> Hold<Res> for UntilAnswer {
     type Response = Res;
 
+    /// The answer goes on as it was written: to move it costs more than the permit.
     #[inline]
-    fn hold(response: Res, permit: Option<Permit>) -> Res {
-        drop(permit);
-        response
+    fn hold<E>(polled: Poll<Result<Res, E>>, permit: &mut Option<Permit>) -> Poll<Result<Res, E>> {
+        if polled.is_ready() {
+            *permit = None;
+        }
+        polled
     }
 }

@@ -106,10 +106,10 @@ where
                     Phase::Running { inner: service.call(request), permit: Some(permit) }
                 }
                 PhaseProj::Running { inner, permit } => {
-                    let result = ready!(on_unwind(|| inner.poll(cx), || drop(permit.take())));
-                    let permit = permit.take();
+                    let polled = on_unwind(|| inner.poll(cx), || drop(permit.take()));
+                    let answer = ready!(H::hold(polled, permit));
                     this.phase.set(Phase::Done);
-                    return Poll::Ready(result.map(|response| H::hold(response, permit)));
+                    return Poll::Ready(answer);
                 }
                 PhaseProj::Refused { rejected } => {
                     let rejected = *rejected;
