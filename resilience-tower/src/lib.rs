@@ -58,6 +58,7 @@
 pub mod bulkhead;
 pub mod call;
 pub mod circuit_breaker;
+mod cut;
 pub mod error;
 #[cfg(feature = "grpc")]
 #[cfg_attr(docsrs, doc(cfg(feature = "grpc")))]

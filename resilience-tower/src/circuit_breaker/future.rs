@@ -5,7 +5,6 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
-    time::{Duration, Instant},
 };
 
 use pin_project_lite::pin_project;
@@ -13,7 +12,7 @@ use resilience_core::{Classify, FailureKind, Refusal, Verdict, circuit_breaker::
 
 use super::shared::Refused;
 pub use super::shared::{Held, HeldByKey, Hold};
-use crate::time;
+use crate::{cut::Cut, time};
 
 pin_project! {
     /// The response of [`CircuitBreaker`](super::CircuitBreaker) and [`KeyedCircuitBreaker`](super::KeyedCircuitBreaker).
@@ -85,7 +84,7 @@ where
                 let polled = on_unwind(|| inner.poll(cx), panicked);
                 match &polled {
                     Poll::Ready(result) => admitted.answered(result.as_ref()),
-                    Poll::Pending => admitted.pending(),
+                    Poll::Pending => admitted.cut.pending(),
                 }
                 polled
             }
@@ -101,30 +100,6 @@ struct Admitted<H: Hold> {
     cut: Cut,
 }
 
-/// When a layer further out cuts the call.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Cut {
-    Never,
-    At(Instant),
-    /// So long after the call is first found pending, or at the deadline.
-    AfterPending(Duration, Option<Instant>),
-}
-
-impl Cut {
-    #[inline]
-    pub(super) fn of(context: Option<&resilience_core::Context>) -> Self {
-        let Some(context) = context else {
-            return Self::Never;
-        };
-        let deadline = context.deadline().map(|deadline| deadline.at());
-        match (context.attempt_limit(), deadline) {
-            (Some(limit), deadline) => Self::AfterPending(limit, deadline),
-            (None, Some(at)) => Self::At(at),
-            (None, None) => Self::Never,
-        }
-    }
-}
-
 impl<H: Hold> Admitted<H> {
     #[inline]
     fn answered<T, E>(&mut self, result: Result<&T, &E>)
@@ -133,15 +108,6 @@ impl<H: Hold> Admitted<H> {
         E: Refusal,
     {
         self.held.report(&mut self.ticket, result);
-    }
-
-    /// A limit that counts from here begins.
-    #[inline]
-    fn pending(&mut self) {
-        if let Cut::AfterPending(limit, deadline) = self.cut {
-            let own = time::now().checked_add(limit);
-            self.cut = own.into_iter().chain(deadline).min().map_or(Cut::Never, Cut::At);
-        }
     }
 }
 

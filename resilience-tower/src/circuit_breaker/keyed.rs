@@ -18,10 +18,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    future::{Cut, HeldByKey, ResponseFuture},
+    future::{HeldByKey, ResponseFuture},
     shared::{Refused, Rules},
 };
-use crate::time;
+use crate::{cut::Cut, time};
 
 /// Puts a circuit breaker per key around a service.
 ///

@@ -7,10 +7,10 @@ use resilience_core::{
 use tower_service::Service;
 
 use super::{
-    future::{Cut, ResponseFuture},
+    future::ResponseFuture,
     shared::{Held, Refused, Single},
 };
-use crate::time;
+use crate::{cut::Cut, time};
 
 /// The service of [`CircuitBreakerLayer`](super::CircuitBreakerLayer).
 ///
