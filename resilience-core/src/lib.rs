@@ -16,12 +16,14 @@
 //! | carry a deadline with a request | [`Context`], [`CarryContext`], [`Call`], [`Deadline`] |
 //! | stop calling what is broken | [`circuit_breaker`] |
 //! | bound what runs at a time | [`Bulkhead`] |
+//! | find how much may run at a time | [`AdaptiveLimit`] |
 //! | try again, how soon, and who pays for it | [`RetryPolicy`], [`Backoff`], [`RetryBudget`] |
 //! | keep one policy per host or tenant | [`keyed`] |
 //! | watch | [`Event`], [`Observer`], [`Outcome`] |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod adaptive;
 pub mod backoff;
 pub mod bulkhead;
 pub mod circuit_breaker;
@@ -40,6 +42,7 @@ mod sync;
 mod unwind;
 mod verdict;
 
+pub use adaptive::AdaptiveLimit;
 pub use backoff::Backoff;
 pub use bulkhead::Bulkhead;
 pub use circuit_breaker::CircuitBreaker;

@@ -29,19 +29,22 @@ pub enum Outcome {
     CircuitOpen,
     /// Refused by a bulkhead, at once or after waiting.
     BulkheadFull,
+    /// Refused because of overload, by an adaptive limit.
+    Overloaded,
     /// The caller went away before the end; not an error.
     Cancelled,
 }
 
 impl Outcome {
     /// All outcomes, in the order of their discriminants.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Success,
         Self::ClientError,
         Self::Failure,
         Self::Timeout,
         Self::CircuitOpen,
         Self::BulkheadFull,
+        Self::Overloaded,
         Self::Cancelled,
     ];
 
@@ -55,6 +58,7 @@ impl Outcome {
             Self::Timeout => "timeout",
             Self::CircuitOpen => "circuit_open",
             Self::BulkheadFull => "bulkhead_full",
+            Self::Overloaded => "overloaded",
             Self::Cancelled => "cancelled",
         }
     }

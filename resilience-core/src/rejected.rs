@@ -52,6 +52,13 @@ pub enum Rejected {
         /// How long it has waited.
         waited: Duration,
     },
+    /// An adaptive limit has no room for this call; what is inside was not called.
+    Overloaded {
+        /// The limit in force. Calls of a lower priority, or of a key that has more than its share, may not fill it.
+        limit: u32,
+        /// The number of calls in flight.
+        in_flight: u32,
+    },
     /// One attempt took longer than its limit and was dropped.
     AttemptTimeout {
         /// The limit that was in force.
@@ -115,6 +122,7 @@ impl Rejected {
             | Self::BulkheadQueueFull { .. }
             | Self::BulkheadTimedOut { .. }
             | Self::BulkheadShed { .. } => Outcome::BulkheadFull,
+            Self::Overloaded { .. } => Outcome::Overloaded,
         }
     }
 }
@@ -143,6 +151,9 @@ impl fmt::Display for Rejected {
             }
             Self::BulkheadShed { waited } => {
                 write!(f, "bulkhead sheds its queue, this call had waited for {waited:?}")
+            }
+            Self::Overloaded { limit, in_flight } => {
+                write!(f, "no room under the adaptive limit of {limit}, {in_flight} calls are in flight")
             }
             Self::AttemptTimeout { limit, elapsed } => {
                 write!(f, "attempt timed out after {elapsed:?}, its limit is {limit:?}")
