@@ -44,6 +44,8 @@ suite! {
         bulkhead: subjects::Bulkheaded,
         queueing_bulkhead: subjects::QueueingBulkhead,
         bulkhead_by_key: subjects::BulkheadByKey,
+        adaptive: subjects::AdaptiveAdmitting,
+        adaptive_by_key: subjects::AdaptiveByKey,
         operation_metrics: subjects::Operations,
         context_on_and_off: adapters::ContextOnAndOff,
         mapped_error: adapters::MappedError,
