@@ -1,5 +1,6 @@
 //! The policies under measurement. A new one is a file beside these and its line in [`ALL`].
 
+pub mod adaptive;
 pub mod bulkhead;
 pub mod circuit_breaker;
 pub mod retry;
@@ -9,8 +10,14 @@ pub mod timeout;
 use crate::subject::Subject;
 
 /// All policies, in the order in which they are reported.
-pub const ALL: &[Policy] =
-    &[timeout::POLICY, circuit_breaker::POLICY, retry::POLICY, retry_budget::POLICY, bulkhead::POLICY];
+pub const ALL: &[Policy] = &[
+    timeout::POLICY,
+    circuit_breaker::POLICY,
+    retry::POLICY,
+    retry_budget::POLICY,
+    bulkhead::POLICY,
+    adaptive::POLICY,
+];
 
 /// One policy: its name, and a group of implementations for each of its cases.
 #[derive(Clone, Copy, Debug)]
