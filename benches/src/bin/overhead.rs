@@ -151,6 +151,9 @@ mod tests {
         assert_eq!(parse(&["--jsno"]), Err("unknown argument `--jsno`".to_owned()));
         assert_eq!(parse(&["--policy"]), Err("--policy needs the name of a policy".to_owned()));
         let error = parse(&["--policy", "breaker"]).expect_err("no such policy");
-        assert_eq!(error, "no policy `breaker`, there are: timeout, circuit_breaker, retry, retry_budget");
+        assert_eq!(
+            error,
+            "no policy `breaker`, there are: timeout, circuit_breaker, retry, retry_budget, bulkhead, adaptive"
+        );
     }
 }

@@ -18,8 +18,16 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
 use super::{Do, MS, SECOND, call, classify, inner};
 
-const OUTCOMES: [&str; 7] =
-    ["bulkhead_full", "cancelled", "circuit_open", "client_error", "failure", "success", "timeout"];
+const OUTCOMES: [&str; 8] = [
+    "bulkhead_full",
+    "cancelled",
+    "circuit_open",
+    "client_error",
+    "failure",
+    "overloaded",
+    "success",
+    "timeout",
+];
 const OPERATIONS: &str = "resilience_operations_total";
 const DURATIONS: &str = "resilience_operation_duration_seconds";
 const TIMEOUTS: &str = "resilience_timeouts_total";
