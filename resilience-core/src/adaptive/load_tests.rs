@@ -122,6 +122,7 @@ impl Lab {
             limit: 0,
         };
         let mut running: Vec<Option<Waiting>> = Vec::new();
+        let mut free = Vec::new();
         for (who, &rate) in load.rates.iter().enumerate() {
             let at = self.now + self.exponential(SECOND as f64 / rate);
             self.at(at, What::Arrive(who));
@@ -148,6 +149,7 @@ impl Lab {
                 What::Done(slot) => {
                     self.busy -= 1;
                     let done = running[slot].take().unwrap();
+                    free.push(slot);
                     let now = self.instant();
                     done.permit.finish(Verdict::Success, || now);
                     let latency = (at - done.since) as f64 / MS as f64;
@@ -159,7 +161,7 @@ impl Lab {
             while self.busy < self.workers {
                 let Some(next) = self.queue.pop_front() else { break };
                 self.busy += 1;
-                let slot = running.iter().position(Option::is_none).unwrap_or(running.len());
+                let slot = free.pop().unwrap_or(running.len());
                 if slot == running.len() {
                     running.push(None);
                 }

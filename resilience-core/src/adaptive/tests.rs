@@ -309,7 +309,7 @@ fn other_settings_take_effect_at_once_and_keep_the_limit_within_them() {
     lab.limit.reconfigure(Config::default().bounds(20, 30));
     assert_eq!(lab.value(), 20);
     lab.limit.reconfigure(Config::new(Aimd::new(10 * MS)));
-    lab.full(200 * MS, Verdict::Success);
+    lab.full(100 * MS, Verdict::Success);
     assert_eq!(lab.value(), 10, "by the new target");
 }
 
