@@ -137,8 +137,8 @@ where
 
 /// The response to a refused call, with an empty body.
 ///
-/// A timeout or a deadline is 504; an open breaker, a full bulkhead or overload is 503, with a `Retry-After` in whole seconds, rounded
-/// up, where it is known.
+/// A timeout or a deadline is 504; an open breaker, a full bulkhead or overload is 503, with a `Retry-After` in whole
+/// seconds, rounded up, where it is known.
 ///
 /// ```
 /// use std::time::Duration;
