@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{FailureKind, Rejected, circuit_breaker::Transition, retry::GaveUp};
+use crate::{FailureKind, Rejected, adaptive::Priority, circuit_breaker::Transition, retry::GaveUp};
 
 /// Something a policy did that is worth counting or logging.
 ///
@@ -60,6 +60,15 @@ pub enum Event {
     RateLimitDelayed {
         /// The wait that it imposed.
         wait: Duration,
+    },
+    /// An adaptive limit refused a call.
+    AdaptiveRejected {
+        /// The priority of the call.
+        priority: Priority,
+        /// The limit in force.
+        limit: u32,
+        /// The number of calls in flight.
+        in_flight: u32,
     },
     /// A failed attempt will be followed by another.
     RetryScheduled {

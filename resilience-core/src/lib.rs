@@ -17,6 +17,7 @@
 //! | stop calling what is broken | [`circuit_breaker`] |
 //! | bound what runs at a time | [`Bulkhead`] |
 //! | offer it no more than it takes | [`throttle`] |
+//! | find how much may run at a time | [`AdaptiveLimit`] |
 //! | try again, how soon, and who pays for it | [`RetryPolicy`], [`Backoff`], [`RetryBudget`] |
 //! | let only so many calls through | [`RateLimiter`], [`Quota`] |
 //! | keep one policy per host or tenant | [`keyed`] |
@@ -24,6 +25,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod adaptive;
 pub mod backoff;
 pub mod bulkhead;
 pub mod circuit_breaker;
@@ -47,6 +49,7 @@ pub mod throttle;
 mod unwind;
 mod verdict;
 
+pub use adaptive::AdaptiveLimit;
 pub use backoff::Backoff;
 pub use bulkhead::Bulkhead;
 pub use circuit_breaker::CircuitBreaker;

@@ -31,7 +31,7 @@ pub enum Outcome {
     BulkheadFull,
     /// Refused by a throttle of ours.
     Throttled,
-    /// Refused for want of capacity: load was shed.
+    /// Refused for want of capacity: by an adaptive limit, or load was shed.
     Overloaded,
     /// Refused by a rate limit.
     RateLimited,

@@ -74,6 +74,13 @@ pub enum Rejected {
         /// How long it was found not ready.
         waited: Duration,
     },
+    /// An adaptive limit has no room for this call; what is inside was not called.
+    Overloaded {
+        /// The limit in force. Calls of a lower priority, or of a key that has more than its share, may not fill it.
+        limit: u32,
+        /// The number of calls in flight.
+        in_flight: u32,
+    },
     /// One attempt took longer than its limit and was dropped.
     AttemptTimeout {
         /// The limit that was in force.
@@ -139,7 +146,7 @@ impl Rejected {
             | Self::BulkheadTimedOut { .. }
             | Self::BulkheadShed { .. } => Outcome::BulkheadFull,
             Self::Throttled { .. } => Outcome::Throttled,
-            Self::NotReady { .. } => Outcome::Overloaded,
+            Self::NotReady { .. } | Self::Overloaded { .. } => Outcome::Overloaded,
             Self::RateLimited { .. } | Self::CostAboveBurst { .. } => Outcome::RateLimited,
         }
     }
@@ -183,6 +190,9 @@ impl fmt::Display for Rejected {
             }
             Self::CostAboveBurst { cost, burst } => {
                 write!(f, "the call costs {cost} and the rate limit lets through {burst} at most")
+            }
+            Self::Overloaded { limit, in_flight } => {
+                write!(f, "no room under the adaptive limit of {limit}, {in_flight} calls are in flight")
             }
             Self::AttemptTimeout { limit, elapsed } => {
                 write!(f, "attempt timed out after {elapsed:?}, its limit is {limit:?}")

@@ -43,6 +43,9 @@
 //! | `resilience_circuit_breaker_window_calls` | gauge | `pipeline`, `policy` |
 //! | `resilience_circuit_breaker_transitions_total` | counter | `pipeline`, `policy`, `from`, `to` |
 //! | `resilience_circuit_breaker_rejected_total` | counter | `pipeline`, `policy` |
+//! | `resilience_adaptive_limit` | gauge | `pipeline`, `policy` |
+//! | `resilience_adaptive_in_flight` | gauge | `pipeline`, `policy` |
+//! | `resilience_adaptive_rejected_total` | counter | `pipeline`, `policy`, `priority` |
 //! | `resilience_bulkhead_in_flight` | gauge | `pipeline`, `policy` |
 //! | `resilience_bulkhead_limit` | gauge | `pipeline`, `policy` |
 //! | `resilience_bulkhead_queue_depth` | gauge | `pipeline`, `policy` |
@@ -62,6 +65,7 @@
 //!
 //! No label is ever taken from a request. The names given to `Telemetry` are public.
 
+mod adaptive;
 mod attempt;
 mod bulkhead;
 mod circuit_breaker;
@@ -77,6 +81,7 @@ mod time;
 mod timeout;
 
 pub use self::{
+    adaptive::AdaptiveMetrics,
     attempt::{Attempt, AttemptLayer},
     bulkhead::BulkheadMetrics,
     circuit_breaker::CircuitBreakerMetrics,

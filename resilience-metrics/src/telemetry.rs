@@ -2,11 +2,11 @@ use std::{fmt, sync::Arc};
 
 use metrics::SharedString;
 use parking_lot::Mutex;
-use resilience_core::{Bulkhead, CircuitBreaker, RateLimiter, RetryBudget, Throttle};
+use resilience_core::{AdaptiveLimit, Bulkhead, CircuitBreaker, RateLimiter, RetryBudget, Throttle};
 
 use crate::{
-    AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, LoadShedMetrics, OperationLayer, RateLimitMetrics,
-    RetryMetrics, ThrottleMetrics, TimeoutMetrics, names,
+    AdaptiveMetrics, AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, LoadShedMetrics, OperationLayer,
+    RateLimitMetrics, RetryMetrics, ThrottleMetrics, TimeoutMetrics, names,
 };
 
 /// The metrics of one pipeline: a client of one dependency, or one server.
@@ -26,13 +26,14 @@ pub struct Telemetry {
 }
 
 /// Whatever has gauges to publish.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Gauges {
     breakers: Vec<CircuitBreakerMetrics>,
     retries: Vec<RetryMetrics>,
     bulkheads: Vec<BulkheadMetrics>,
     throttles: Vec<ThrottleMetrics>,
     rate_limits: Vec<RateLimitMetrics>,
+    adaptive: Vec<AdaptiveMetrics>,
 }
 
 impl Telemetry {
@@ -146,6 +147,33 @@ impl Telemetry {
         metrics
     }
 
+    /// An observer for the layer of `limit`, with this value of the `policy` label.
+    ///
+    /// The gauges are set now and by [`publish`](Self::publish).
+    ///
+    /// # Panics
+    ///
+    /// If this pipeline has another adaptive limit under the same name: the two would overwrite each other's gauges.
+    #[track_caller]
+    pub fn adaptive(&self, policy: impl Into<SharedString>, limit: &AdaptiveLimit) -> AdaptiveMetrics {
+        // Made before the lock is taken: the recorder is foreign code.
+        let metrics = AdaptiveMetrics::new(&self.pipeline, policy.into(), limit.clone());
+        let mut gauges = self.gauges.lock();
+        if let Some(there) = gauges.adaptive.iter().find(|there| there.policy() == metrics.policy()) {
+            assert!(
+                there.limit().is_same(limit),
+                "pipeline `{}` has another adaptive limit named `{}`: give this one a name of its own",
+                self.pipeline,
+                metrics.policy(),
+            );
+            return there.clone();
+        }
+        gauges.adaptive.push(metrics.clone());
+        drop(gauges);
+        metrics.publish();
+        metrics
+    }
+
     /// An observer for a rate limit layer, with this value of the `policy` label, and the gauges of its limiter. A layer with
     /// many, one for each key, has none to show: `None`.
     ///
@@ -221,15 +249,14 @@ impl Telemetry {
     /// Without it a breaker whose wait is over would show as open until the next call, and one that was
     /// forced open by hand not at all.
     pub fn publish(&self) {
-        let (breakers, retries, bulkheads, throttles, rate_limits) = {
-            let Gauges { breakers, retries, bulkheads, throttles, rate_limits } = &*self.gauges.lock();
-            (breakers.clone(), retries.clone(), bulkheads.clone(), throttles.clone(), rate_limits.clone())
-        };
+        let Gauges { breakers, retries, bulkheads, throttles, rate_limits, adaptive } =
+            self.gauges.lock().clone();
         breakers.iter().for_each(CircuitBreakerMetrics::publish);
         retries.iter().for_each(RetryMetrics::publish);
         bulkheads.iter().for_each(BulkheadMetrics::publish);
         throttles.iter().for_each(ThrottleMetrics::publish);
         rate_limits.iter().for_each(RateLimitMetrics::publish);
+        adaptive.iter().for_each(AdaptiveMetrics::publish);
     }
 }
 

@@ -55,6 +55,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod adaptive;
 pub mod bulkhead;
 pub mod call;
 pub mod circuit_breaker;
@@ -77,6 +78,7 @@ mod time;
 pub mod timeout;
 
 pub use self::{
+    adaptive::{Adaptive, AdaptiveLayer},
     bulkhead::{Bulkhead, BulkheadLayer},
     call::{CallLayer, CarryContext, Transport, TransportLayer, WrapCall},
     circuit_breaker::{CircuitBreaker, CircuitBreakerLayer},

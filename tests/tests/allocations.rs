@@ -13,13 +13,17 @@ use std::{
 };
 
 use resilience_core::{
-    Backoff, Call, CircuitBreaker, Error, ErrorsAreFailures, Quota, Rejected, RetryBudget, RetryPolicy,
-    Throttle, bulkhead, circuit_breaker::Config, throttle,
+    AdaptiveLimit, Backoff, Call, CircuitBreaker, Error, ErrorsAreFailures, Quota, Rejected, RetryBudget,
+    RetryPolicy, Throttle,
+    adaptive::{self, Priority},
+    bulkhead,
+    circuit_breaker::Config,
+    throttle,
 };
 use resilience_metrics::Telemetry;
 use resilience_tower::{
-    BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, RateLimitLayer, RetryLayer, ThrottleLayer,
-    TimeoutLayer,
+    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, RateLimitLayer, RetryLayer,
+    ThrottleLayer, TimeoutLayer,
     bulkhead::{BulkheadByRequestLayer, ByKey},
     rate_limit::KeyedRateLimitLayer,
     retry::KeyedBudgets,
@@ -231,6 +235,22 @@ fn bulkhead_by_key() -> BulkheadByRequestLayer<Tens> {
     BulkheadByRequestLayer::keyed(bulkhead::Config::new(9), |call| *call.request() % 10)
 }
 
+fn adaptive() -> AdaptiveLayer {
+    AdaptiveLayer::new(adaptive::Config::default())
+}
+
+fn adaptive_full() -> AdaptiveLayer {
+    let limit = AdaptiveLimit::new(adaptive::Config::default().initial(2), time::now());
+    for _ in 0..2 {
+        std::mem::forget(limit.try_acquire(Priority::Critical, time::now));
+    }
+    AdaptiveLayer::with_limit(limit)
+}
+
+const fn overloaded(answer: Answer) -> bool {
+    matches!(answer, Err(Error::Rejected { rejected: Rejected::Overloaded { .. }, .. }))
+}
+
 const fn too_many(answer: Answer) -> bool {
     matches!(answer, Err(Error::Rejected { rejected: Rejected::BulkheadFull { .. }, .. }))
 }
@@ -357,6 +377,15 @@ async fn trap_31_no_call_allocates_whatever_the_policies_decide() {
         (
             "rate limit, by key, waits",
             allocations(rate_limit_by_key(Quota::per_second(10)).max_wait(SECOND), READY, answered).await,
+        ),
+        ("adaptive, admitted", allocations(adaptive(), READY, answered).await),
+        ("adaptive, pending", allocations(adaptive(), PENDING, answered).await),
+        ("adaptive, failures", allocations(adaptive(), FAILING, no_refusal).await),
+        ("adaptive, refused", allocations(adaptive_full(), READY, overloaded).await),
+        (
+            "adaptive, fair share",
+            allocations(adaptive().fair_share(|call: &Call<u64>| *call.request() % 10), READY, answered)
+                .await,
         ),
         ("stack, ready", allocations(stack(), READY, answered).await),
         ("stack, pending", allocations(stack(), PENDING, answered).await),

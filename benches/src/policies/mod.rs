@@ -1,5 +1,6 @@
 //! The policies under measurement. A new one is a file beside these and its line in [`ALL`].
 
+pub mod adaptive;
 pub mod bulkhead;
 pub mod circuit_breaker;
 pub mod keyed;
@@ -21,6 +22,7 @@ pub const ALL: &[Policy] = &[
     retry::POLICY,
     retry_budget::POLICY,
     bulkhead::POLICY,
+    adaptive::POLICY,
     rate_limit::POLICY,
     keyed::POLICY,
 ];

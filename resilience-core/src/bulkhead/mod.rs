@@ -14,7 +14,7 @@ mod config;
 mod permit;
 mod queue;
 mod shared;
-mod word;
+pub(crate) mod word;
 
 #[cfg(test)]
 mod loom_tests;

@@ -4,43 +4,43 @@
 ///
 /// More may be taken than the limit allows, once the limit has been lowered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Word(pub(super) u64);
+pub(crate) struct Word(pub(crate) u64);
 
 /// The largest limit there can be.
-pub(super) const MOST: u32 = u32::MAX >> 1;
+pub(crate) const MOST: u32 = u32::MAX >> 1;
 
 /// Somebody waits: whoever comes now stands behind, and whoever gives back has to look after the queue.
-pub(super) const WAITED: u64 = 1 << 63;
+pub(crate) const WAITED: u64 = 1 << 63;
 
 const LIMIT: u64 = (MOST as u64) << 32;
 
 impl Word {
-    pub(super) const fn new(limit: u32) -> Self {
+    pub(crate) const fn new(limit: u32) -> Self {
         Self((limit as u64) << 32)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
-    pub(super) const fn in_flight(self) -> u32 {
+    pub(crate) const fn in_flight(self) -> u32 {
         self.0 as u32
     }
 
-    pub(super) const fn limit(self) -> u32 {
+    pub(crate) const fn limit(self) -> u32 {
         ((self.0 & LIMIT) >> 32) as u32
     }
 
-    pub(super) const fn is_waited(self) -> bool {
+    pub(crate) const fn is_waited(self) -> bool {
         self.0 & WAITED != 0
     }
 
     /// With `weight` more taken; `None` if there is no room for that.
     #[inline]
-    pub(super) fn take(self, weight: u32) -> Option<Self> {
+    pub(crate) fn take(self, weight: u32) -> Option<Self> {
         let taken = self.in_flight().checked_add(weight)?;
         (taken <= self.limit()).then(|| Self(self.0 + u64::from(weight)))
     }
 
     /// With another limit. What is taken stays taken.
-    pub(super) const fn resize(self, limit: u32) -> Self {
+    pub(crate) const fn resize(self, limit: u32) -> Self {
         Self(self.0 & !LIMIT | (limit as u64) << 32)
     }
 }

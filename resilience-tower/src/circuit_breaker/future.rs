@@ -84,7 +84,7 @@ where
                 let polled = on_unwind(|| inner.poll(cx), panicked);
                 match &polled {
                     Poll::Ready(result) => admitted.answered(result.as_ref()),
-                    Poll::Pending => admitted.pending(),
+                    Poll::Pending => admitted.cut.pending(),
                 }
                 polled
             }
@@ -108,11 +108,6 @@ impl<H: Hold> Admitted<H> {
         E: Refusal,
     {
         self.held.report(&mut self.ticket, result);
-    }
-
-    #[inline]
-    fn pending(&mut self) {
-        self.cut.pending();
     }
 }
 

@@ -137,8 +137,8 @@ where
 
 /// The response to a refused call, with an empty body.
 ///
-/// A timeout or a deadline is 504; a rate limit is 429; an open breaker, a full bulkhead, a throttle and load shedding are 503.
-/// With a `Retry-After` in whole seconds, rounded up, where it is known.
+/// A timeout or a deadline is 504; a rate limit is 429; an open breaker, a full bulkhead, a throttle, overload and load shedding
+/// are 503. With a `Retry-After` in whole seconds, rounded up, where it is known.
 ///
 /// ```
 /// use std::time::Duration;

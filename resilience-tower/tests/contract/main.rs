@@ -53,6 +53,8 @@ suite! {
         rate_limit_waiting: subjects::RateLimitWaiting,
         rate_limit_by_key: subjects::RateLimitByKey,
         rate_limit_by_key_waiting: subjects::RateLimitByKeyWaiting,
+        adaptive: subjects::AdaptiveAdmitting,
+        adaptive_by_key: subjects::AdaptiveByKey,
         operation_metrics: subjects::Operations,
         context_on_and_off: adapters::ContextOnAndOff,
         mapped_error: adapters::MappedError,

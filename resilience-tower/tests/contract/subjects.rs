@@ -3,13 +3,17 @@
 use std::time::{Duration, Instant};
 
 use resilience_core::{
-    Bulkhead, Call, CircuitBreaker, Context, Deadline, ErrorsAreFailures, Quota, RateLimiter, Rejected,
-    RetryBudget, RetryPolicy, Throttle, Verdict, bulkhead, circuit_breaker::Config, throttle,
+    AdaptiveLimit, Bulkhead, Call, CircuitBreaker, Context, Deadline, ErrorsAreFailures, Quota, RateLimiter,
+    Rejected, RetryBudget, RetryPolicy, Throttle, Verdict,
+    adaptive::{self, Priority},
+    bulkhead,
+    circuit_breaker::Config,
+    throttle,
 };
 use resilience_metrics::{OperationLayer, Telemetry};
 use resilience_tower::{
-    BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, RateLimitLayer, RetryLayer, ThrottleLayer,
-    TimeoutLayer,
+    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, RateLimitLayer, RetryLayer,
+    ThrottleLayer, TimeoutLayer, adaptive as adaptive_layer,
     bulkhead::{BulkheadByRequestLayer, ByKey},
     circuit_breaker::KeyedCircuitBreakerLayer,
     rate_limit::KeyedRateLimitLayer,
@@ -383,6 +387,55 @@ impl Subject for BulkheadByKey {
 
     fn holds_nothing(layer: &Self::Layer) -> bool {
         is_empty(&layer.bulkhead_of(0))
+    }
+}
+
+pub(crate) struct AdaptiveAdmitting;
+
+fn admits_nobody(limit: &AdaptiveLimit) {
+    for _ in 0..2 {
+        std::mem::forget(limit.try_acquire(Priority::Critical, now));
+    }
+}
+
+impl Subject for AdaptiveAdmitting {
+    around!(AdaptiveLayer);
+
+    fn layer() -> AdaptiveLayer {
+        AdaptiveLayer::new(adaptive::Config::default())
+    }
+
+    fn refusing() -> Option<(AdaptiveLayer, Call<u32>)> {
+        let layer = AdaptiveLayer::new(adaptive::Config::default().initial(2));
+        admits_nobody(layer.limit());
+        Some((layer, Call::new(7)))
+    }
+
+    fn holds_nothing(layer: &AdaptiveLayer) -> bool {
+        layer.limit().snapshot().in_flight == 0
+    }
+}
+
+/// Asks each request for its priority and its key.
+pub(crate) struct AdaptiveByKey;
+
+impl Subject for AdaptiveByKey {
+    around!(AdaptiveLayer<ErrorsAreFailures, (), adaptive_layer::ByKey<Key>, fn(&Call<u32>) -> Priority>);
+
+    fn layer() -> Self::Layer {
+        let key: Key = |call| *call.request();
+        AdaptiveAdmitting::layer().priority(|_| Priority::Critical).fair_share(key)
+    }
+
+    fn refusing() -> Option<(Self::Layer, Call<u32>)> {
+        let layer = Self::layer();
+        layer.limit().reconfigure(adaptive::Config::default().bounds(2, 2));
+        admits_nobody(layer.limit());
+        Some((layer, Call::new(7)))
+    }
+
+    fn holds_nothing(layer: &Self::Layer) -> bool {
+        layer.limit().snapshot().in_flight == 0
     }
 }
 

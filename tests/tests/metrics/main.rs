@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod adaptive;
 mod breaker;
 mod bulkhead;
 mod load_shed;

@@ -1,0 +1,73 @@
+//! The settings of an adaptive limit.
+
+use super::{Aimd, Limit};
+use crate::bulkhead::word::MOST;
+
+/// The settings of an adaptive limit: the algorithm and its bounds.
+///
+/// ```
+/// use std::time::Duration;
+/// use resilience_core::adaptive::{Aimd, Config};
+///
+/// let server = Config::default();
+/// let client = Config::new(Aimd::for_timeout(Duration::from_secs(2))).bounds(4, 500);
+/// # let _ = (server, client);
+/// ```
+#[derive(Debug)]
+pub struct Config {
+    pub(super) algorithm: Box<dyn Limit>,
+    pub(super) initial: u32,
+    pub(super) min: u32,
+    pub(super) max: u32,
+}
+
+impl Config {
+    /// A limit that `algorithm` finds, from 2 to 10 000 and beginning at 16.
+    #[must_use]
+    pub fn new(algorithm: impl Limit + 'static) -> Self {
+        Self { algorithm: Box::new(algorithm), initial: 16, min: 2, max: 10_000 }
+    }
+
+    /// The limit until the first window ends. 16 by default: what a small service bears, and a large one is past it after a few
+    /// windows, because the limit doubles while calls are quick.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero or above 2 147 483 647.
+    #[must_use]
+    #[track_caller]
+    pub const fn initial(mut self, initial: u32) -> Self {
+        check(initial);
+        self.initial = initial;
+        self
+    }
+
+    /// The limit never leaves these bounds. From 2 to 10 000 by default: with 1 a single call that hangs would stop everything, and
+    /// the maximum is there to bound memory.
+    ///
+    /// # Panics
+    ///
+    /// If `min` is zero or above `max`, or `max` above 2 147 483 647.
+    #[must_use]
+    #[track_caller]
+    pub const fn bounds(mut self, min: u32, max: u32) -> Self {
+        check(min);
+        check(max);
+        assert!(min <= max, "`min` must not be above `max`");
+        self.min = min;
+        self.max = max;
+        self
+    }
+}
+
+/// A server's: [`Aimd`] with a target of 200 ms.
+impl Default for Config {
+    fn default() -> Self {
+        Self::new(Aimd::default())
+    }
+}
+
+#[track_caller]
+const fn check(limit: u32) {
+    assert!(limit >= 1 && limit <= MOST, "a limit must be from 1 to 2147483647");
+}
