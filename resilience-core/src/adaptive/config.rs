@@ -36,8 +36,8 @@ impl Config {
     /// If it is zero or above 2 147 483 647.
     #[must_use]
     #[track_caller]
-    pub const fn initial(mut self, initial: u32) -> Self {
-        check(initial);
+    pub fn initial(mut self, initial: u32) -> Self {
+        check("initial", initial);
         self.initial = initial;
         self
     }
@@ -50,10 +50,10 @@ impl Config {
     /// If `min` is zero or above `max`, or `max` above 2 147 483 647.
     #[must_use]
     #[track_caller]
-    pub const fn bounds(mut self, min: u32, max: u32) -> Self {
-        check(min);
-        check(max);
-        assert!(min <= max, "`min` must not be above `max`");
+    pub fn bounds(mut self, min: u32, max: u32) -> Self {
+        check("min", min);
+        check("max", max);
+        assert!(min <= max, "`min` is {min} and `max` is {max}: `min` must not be above `max`");
         self.min = min;
         self.max = max;
         self
@@ -68,6 +68,6 @@ impl Default for Config {
 }
 
 #[track_caller]
-const fn check(limit: u32) {
-    assert!(limit >= 1 && limit <= MOST, "a limit must be from 1 to 2147483647");
+fn check(field: &str, limit: u32) {
+    assert!((1..=MOST).contains(&limit), "`{field}` is {limit}, it must be from 1 to {MOST}");
 }
