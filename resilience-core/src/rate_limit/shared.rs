@@ -6,7 +6,10 @@ use super::{
     Quota,
     gcra::{Place, Rules},
 };
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::{
+    nanos::nanos,
+    sync::{AtomicU64, Mutex, Ordering},
+};
 
 /// The arrival time, and what it is judged by. 48 bytes, on one cache line: whoever reads the one needs the other, and a table by key
 /// has a million of them.
@@ -133,8 +136,6 @@ impl Shared {
     /// Nanoseconds since one before the origin: at least 1.
     #[inline]
     fn nanos(&self, now: Instant) -> u64 {
-        let since = now.saturating_duration_since(self.origin);
-        // Enough for 584 years; in two steps, without the 128 bits of `as_nanos`.
-        since.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(since.subsec_nanos()) + 1)
+        nanos(now.saturating_duration_since(self.origin)).saturating_add(1)
     }
 }
