@@ -83,7 +83,7 @@ where
                 let panicked = || failed(&admitted.held, &mut admitted.ticket);
                 let polled = on_unwind(|| inner.poll(cx), panicked);
                 match &polled {
-                    Poll::Ready(result) => admitted.answered(result.as_ref()),
+                    Poll::Ready(result) => admitted.held.report(&mut admitted.ticket, result.as_ref()),
                     Poll::Pending => admitted.cut.pending(),
                 }
                 polled
@@ -98,17 +98,6 @@ struct Admitted<H: Hold> {
     held: H,
     ticket: Ticket,
     cut: Cut,
-}
-
-impl<H: Hold> Admitted<H> {
-    #[inline]
-    fn answered<T, E>(&mut self, result: Result<&T, &E>)
-    where
-        H::Classify: Classify<T, E>,
-        E: Refusal,
-    {
-        self.held.report(&mut self.ticket, result);
-    }
 }
 
 impl<H: Hold> Drop for Admitted<H> {
