@@ -8,6 +8,7 @@
 //! There is no background task: each insertion looks at a few entries and drops those that are idle.
 
 use std::{
+    borrow::Borrow,
     fmt,
     hash::{BuildHasher, Hash, RandomState},
     num::NonZeroUsize,
@@ -15,10 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indexmap::IndexMap;
+use hashbrown::HashTable;
 use parking_lot::Mutex;
 
-use crate::CircuitBreaker;
+use crate::{CircuitBreaker, striped::Padded};
 
 /// What would be lost with an entry, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,28 +66,34 @@ impl Entry for CircuitBreaker {
 /// ```
 pub struct Keyed<K, V> {
     hasher: RandomState,
-    shards: Box<[Mutex<Shard<K, V>>]>,
+    shards: Box<[Locked<K, V>]>,
     shard_capacity: usize,
     idle: Duration,
     overflow: OnceLock<V>,
 }
 
+type Locked<K, V> = Padded<Mutex<Shard<K, V>>>;
+
 struct Shard<K, V> {
-    entries: IndexMap<K, Slot<V>, RandomState>,
-    /// Where the next look for room begins.
+    entries: HashTable<Slot<K, V>>,
+    /// The place at which the next look for room begins.
     hand: usize,
+    evictions: Evictions,
 }
 
-struct Slot<V> {
+struct Slot<K, V> {
+    key: K,
     value: V,
     used: Instant,
 }
 
-impl<V: Clone> Slot<V> {
-    fn touch(&mut self, now: Instant) -> V {
-        self.used = self.used.max(now);
-        self.value.clone()
-    }
+/// How many entries a [`Keyed`] table has given up, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evictions {
+    /// Nobody had used them for long enough.
+    pub idle: u64,
+    /// The table was full, and a new key came.
+    pub capacity: u64,
 }
 
 impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
@@ -101,12 +108,11 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
     pub fn new(capacity: NonZeroUsize, idle: Duration) -> Self {
         // Few entries need no shards, and a shard needs room to choose what to give up.
         let shards = (capacity.get() / 64).clamp(1, Self::MOST_SHARDS);
-        let hasher = RandomState::new();
-        let shard = || Shard { entries: IndexMap::with_hasher(hasher.clone()), hand: 0 };
+        let shard = || Shard { entries: HashTable::new(), hand: 0, evictions: Evictions::default() };
         Self {
-            shards: (0..shards).map(|_| Mutex::new(shard())).collect(),
+            shards: (0..shards).map(|_| Padded(Mutex::new(shard()))).collect(),
             shard_capacity: capacity.get() / shards,
-            hasher,
+            hasher: RandomState::new(),
             idle,
             overflow: OnceLock::new(),
         }
@@ -117,13 +123,41 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
     /// If there is no room and none of the entries looked at may be given up, it is an entry shared by all keys in that
     /// plight. `make` runs outside of every lock; of two threads that make an entry for one key, the first wins.
     pub fn get_or_insert_with(&self, key: K, now: Instant, make: impl FnOnce() -> V) -> V {
-        if let Some(value) = self.get(&key, now) {
-            return value;
+        let hash = self.hasher.hash_one(&key);
+        if let Some(value) = self.shard(hash).lock().find(hash, &key, now) {
+            return value.clone();
         }
-        let new = make();
-        let mut shard = self.shard(&key).lock();
-        if let Some(slot) = shard.entries.get_mut(&key) {
-            return slot.touch(now);
+        self.insert(key, hash, now, make())
+    }
+
+    /// The entry of `key`, if it has one of its own; this counts as using it.
+    pub fn get<B>(&self, key: &B, now: Instant) -> Option<V>
+    where
+        K: Borrow<B>,
+        B: Hash + Eq + ?Sized,
+    {
+        self.with(key, now, V::clone)
+    }
+
+    /// What `look` sees in the entry of `key`, if it has one of its own; this counts as using it.
+    ///
+    /// `look` runs under a lock, which spares it a count of references: it must be short, and must not use the table.
+    #[inline]
+    pub fn with<B, R>(&self, key: &B, now: Instant, look: impl FnOnce(&V) -> R) -> Option<R>
+    where
+        K: Borrow<B>,
+        B: Hash + Eq + ?Sized,
+    {
+        let hash = self.hasher.hash_one(key);
+        let mut shard = self.shard(hash).lock();
+        shard.find(hash, key, now).map(look)
+    }
+
+    #[inline(never)]
+    fn insert(&self, key: K, hash: u64, now: Instant, new: V) -> V {
+        let mut shard = self.shard(hash).lock();
+        if let Some(value) = shard.find(hash, &key, now) {
+            return value.clone();
         }
         let full = shard.entries.len() >= self.shard_capacity;
         let looks = if full { Self::LOOKS_FOR_ROOM } else { Self::LOOKS_FOR_IDLE };
@@ -132,22 +166,18 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
             drop(shard);
             return self.overflow.get_or_init(|| new).clone();
         }
-        shard.entries.insert(key, Slot { value: new.clone(), used: now });
+        let slot = Slot { key, value: new.clone(), used: now };
+        shard.entries.insert_unique(hash, slot, |slot| self.hasher.hash_one(&slot.key));
         drop(shard);
         // Only now, outside the lock, the evicted are dropped.
         drop(evicted);
         new
     }
 
-    /// The entry of `key`, if it has one of its own; this counts as using it.
-    pub fn get(&self, key: &K, now: Instant) -> Option<V> {
-        self.shard(key).lock().entries.get_mut(key).map(|slot| slot.touch(now))
-    }
-
     /// The number of keys held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().entries.len()).sum()
+        self.shards.iter().map(|shard| shard.0.lock().entries.len()).sum()
     }
 
     /// Whether no key is held.
@@ -164,8 +194,8 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
     {
         let mut all = Vec::new();
         for shard in &self.shards {
-            let shard = shard.lock();
-            all.extend(shard.entries.iter().map(|(key, slot)| (key.clone(), slot.value.clone())));
+            let shard = shard.0.lock();
+            all.extend(shard.entries.iter().map(|slot| (slot.key.clone(), slot.value.clone())));
         }
         all
     }
@@ -176,36 +206,72 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
         self.overflow.get().cloned()
     }
 
-    fn shard(&self, key: &K) -> &Mutex<Shard<K, V>> {
-        // The table inside a shard uses the low and the topmost bits of the same hash.
-        let hash = self.hasher.hash_one(key) >> 32;
-        &self.shards[hash as usize % self.shards.len()]
+    /// How many entries have been given up so far.
+    #[must_use]
+    pub fn evictions(&self) -> Evictions {
+        self.shards.iter().fold(Evictions::default(), |sum, shard| {
+            let of = shard.0.lock().evictions;
+            Evictions { idle: sum.idle + of.idle, capacity: sum.capacity + of.capacity }
+        })
+    }
+
+    #[inline]
+    fn shard(&self, hash: u64) -> &Mutex<Shard<K, V>> {
+        // The table inside a shard uses the low and the topmost bits.
+        &self.shards[(hash >> 32) as usize % self.shards.len()].0
     }
 }
 
-impl<K: Hash + Eq, V: Entry> Shard<K, V> {
+impl<K, V> Shard<K, V> {
+    /// The entry of `key`, which is being used.
+    #[inline]
+    fn find<B>(&mut self, hash: u64, key: &B, now: Instant) -> Option<&V>
+    where
+        K: Borrow<B>,
+        B: Eq + ?Sized,
+    {
+        let slot = self.entries.find_mut(hash, |slot| slot.key.borrow() == key)?;
+        slot.used = slot.used.max(now);
+        Some(&slot.value)
+    }
+}
+
+impl<K, V: Entry> Shard<K, V> {
     /// Looks at some entries after the hand. Takes out those that are idle, and, if one must go and none was
-    /// idle, the one that is worth least, the longest unused among equals.
-    fn evict(&mut self, looks: usize, one_must_go: bool, idle: Duration, now: Instant) -> Vec<(K, Slot<V>)> {
+    /// idle, the first that is worth nothing, or else the one that is worth least, the longest unused among equals.
+    fn evict(&mut self, looks: usize, one_must_go: bool, idle: Duration, now: Instant) -> Vec<Slot<K, V>> {
+        let places = self.entries.num_buckets();
+        // A full table must be looked at until enough entries were found; a sparse one is not searched for the sake of tidiness.
+        let reach = if one_must_go { places } else { places.min(8 * looks) };
+        let mut looks = looks.min(self.entries.len());
         let mut evicted = Vec::new();
         let mut least: Option<(Worth, Instant, usize)> = None;
-        for _ in 0..looks.min(self.entries.len()) {
-            let at = self.hand % self.entries.len().max(1);
-            let Some((_, slot)) = self.entries.get_index(at) else { break };
-            let worth = slot.value.worth(now);
-            if now.saturating_duration_since(slot.used) >= idle && worth < Worth::InForce {
-                // The last entry takes its place, so the hand stays and looks at that one next.
-                evicted.extend(self.entries.swap_remove_index(at));
-                continue;
+        for at in (self.hand..self.hand + reach).map(|at| at % places.max(1)) {
+            if looks == 0 {
+                break;
             }
             self.hand = at + 1;
-            let candidate = (worth, slot.used, at);
+            let Ok(entry) = self.entries.get_bucket_entry(at) else { continue };
+            looks -= 1;
+            let Slot { value, used, .. } = entry.get();
+            let worth = value.worth(now);
+            if now.saturating_duration_since(*used) >= idle && worth < Worth::InForce {
+                self.evictions.idle += 1;
+                evicted.push(entry.remove().0);
+                continue;
+            }
+            let candidate = (worth, *used, at);
             least = Some(least.map_or(candidate, |least| least.min(candidate)));
+            if worth == Worth::Nothing && one_must_go {
+                // As good as new: nothing is gained by looking at others, each of which is another fetch from memory.
+                break;
+            }
         }
         if one_must_go && evicted.is_empty() {
-            // Nothing has been taken out, so the places are as they were seen.
-            if let Some((_, _, at)) = least.filter(|&(worth, ..)| worth < Worth::Protection) {
-                evicted.extend(self.entries.swap_remove_index(at));
+            let victim = least.filter(|&(worth, ..)| worth < Worth::Protection);
+            if let Some(Ok(entry)) = victim.map(|(.., at)| self.entries.get_bucket_entry(at)) {
+                self.evictions.capacity += 1;
+                evicted.push(entry.remove().0);
             }
         }
         evicted

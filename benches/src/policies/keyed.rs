@@ -100,8 +100,11 @@ fn bare(key: impl Fn(u64) -> u64 + Clone + Send + 'static) -> Subject {
 fn core(table: Arc<Keyed<u64, RateLimiter>>, key: impl Fn(u64) -> u64 + Clone + Send + 'static) -> Subject {
     Subject::function("resilience core", async move |n| {
         let now = now();
-        let limiter = table.get_or_insert_with(key(n), now, || RateLimiter::new(AMPLE, now));
-        match limiter.check(1, now) {
+        let key = key(n);
+        let checked = table.with(&key, now, |limiter| limiter.check(1, now)).unwrap_or_else(|| {
+            table.get_or_insert_with(key, now, || RateLimiter::new(AMPLE, now)).check(1, now)
+        });
+        match checked {
             Ok(_) => UPSTREAM.answer(n).await,
             Err(_) => Err(Fault),
         }

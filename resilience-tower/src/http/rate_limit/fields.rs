@@ -1,5 +1,4 @@
 use std::{
-    borrow::Borrow,
     fmt::{self, Write as _},
     future::Future,
     pin::Pin,
@@ -132,7 +131,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let limiter = self.layer.limits.limiter(&request, time::now()).borrow().clone();
+        let limiter = self.layer.limits.limiter(&request, time::now());
         FieldsFuture { limiter, name: self.layer.name, inner: self.inner.call(request) }
     }
 }

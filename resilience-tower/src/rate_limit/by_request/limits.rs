@@ -1,7 +1,6 @@
 //! Which limiter a request meets, and what it costs there.
 
 use std::{
-    borrow::Borrow,
     fmt,
     hash::Hash,
     num::NonZeroUsize,
@@ -10,18 +9,17 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use resilience_core::{Quota, RateLimiter, keyed::Keyed};
+use resilience_core::{Quota, RateLimiter, Rejected, keyed::Keyed, rate_limit::Admitted};
 
 /// Says which limiter a request meets, and what it costs there: [`ByCost`], [`ByKey`], or a [`RateLimiter`] for all alike. There can be
 /// no others.
 pub trait Limits<Req>: sealed::Sealed {
+    /// Lets the request through now, or not.
     #[doc(hidden)]
-    type Limiter<'a>: Borrow<RateLimiter>
-    where
-        Self: 'a;
-
+    fn check(&self, request: &Req, now: Instant) -> Result<Admitted, Rejected>;
+    /// For who has to wait there.
     #[doc(hidden)]
-    fn limiter(&self, request: &Req, now: Instant) -> Self::Limiter<'_>;
+    fn limiter(&self, request: &Req, now: Instant) -> RateLimiter;
     #[doc(hidden)]
     fn cost(&self, request: &Req) -> u32;
 }
@@ -35,11 +33,14 @@ mod sealed {
 }
 
 impl<Req> Limits<Req> for RateLimiter {
-    type Limiter<'a> = &'a Self;
+    #[inline]
+    fn check(&self, _: &Req, now: Instant) -> Result<Admitted, Rejected> {
+        self.check(1, now)
+    }
 
     #[inline]
-    fn limiter(&self, _: &Req, _: Instant) -> &Self {
-        self
+    fn limiter(&self, _: &Req, _: Instant) -> Self {
+        self.clone()
     }
 
     #[inline]
@@ -90,14 +91,14 @@ impl<C> ByCost<C> {
 }
 
 impl<C: Costs<Req>, Req> Limits<Req> for ByCost<C> {
-    type Limiter<'a>
-        = &'a RateLimiter
-    where
-        Self: 'a;
+    #[inline]
+    fn check(&self, request: &Req, now: Instant) -> Result<Admitted, Rejected> {
+        self.limiter.check(self.cost(request), now)
+    }
 
     #[inline]
-    fn limiter(&self, _: &Req, _: Instant) -> &RateLimiter {
-        &self.limiter
+    fn limiter(&self, _: &Req, _: Instant) -> RateLimiter {
+        self.limiter.clone()
     }
 
     #[inline]
@@ -198,10 +199,12 @@ where
     Q: Fn(&Req) -> K,
     C: Costs<Req>,
 {
-    type Limiter<'a>
-        = RateLimiter
-    where
-        Self: 'a;
+    #[inline]
+    fn check(&self, request: &Req, now: Instant) -> Result<Admitted, Rejected> {
+        let (key, cost) = ((self.key)(request), self.cost(request));
+        let known = self.table.limiters.with(&key, now, |limiter| limiter.check(cost, now));
+        known.unwrap_or_else(|| self.table.make(&key, now).check(cost, now))
+    }
 
     #[inline]
     fn limiter(&self, request: &Req, now: Instant) -> RateLimiter {

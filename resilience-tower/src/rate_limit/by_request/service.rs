@@ -1,5 +1,4 @@
 use std::{
-    borrow::Borrow,
     fmt,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -59,8 +58,7 @@ where
         if let Some(max_wait) = self.settings.max_wait {
             return self.queue(request, max_wait, now);
         }
-        let limiter = self.limits.limiter(&request, now);
-        if let Err(rejected) = limiter.borrow().check(self.limits.cost(&request), now) {
+        if let Err(rejected) = self.limits.check(&request, now) {
             self.settings.tell_limited(rejected);
             if self.settings.is_enforced {
                 return ResponseFuture::refused(rejected);
@@ -80,12 +78,11 @@ impl<S: Clone, L, O: Observer> RateLimitBy<S, L, O> {
     {
         let max_wait = settle(&mut request, now).map_or(max_wait, |left| left.min(max_wait));
         let limiter = self.limits.limiter(&request, now);
-        let limiter = limiter.borrow();
         match limiter.reserve(self.limits.cost(&request), max_wait, now) {
             Ok(place) => {
                 let is_enforced = self.settings.is_enforced;
                 let queued = Queued::new(self.inner.clone(), request, self.settings.clone());
-                ResponseFuture::queued(queued.at(limiter.clone(), place), is_enforced.then_some(now))
+                ResponseFuture::queued(queued.at(limiter, place), is_enforced.then_some(now))
             }
             Err(rejected) => {
                 self.settings.tell_limited(rejected);
