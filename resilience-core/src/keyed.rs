@@ -12,7 +12,6 @@ use std::{
     fmt,
     hash::{BuildHasher, Hash, RandomState},
     num::NonZeroUsize,
-    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -38,6 +37,9 @@ pub enum Worth {
 pub trait Entry: Clone {
     /// What would be lost with this entry at `now`. It must not use the table.
     fn worth(&self, now: Instant) -> Worth;
+
+    /// The table holds it no longer: it has been evicted or replaced. It must not use the table. Nothing by default.
+    fn given_up(&self) {}
 }
 
 /// A breaker that is overridden by hand or refuses is in force; one that probes, or would, is protection.
@@ -69,7 +71,7 @@ pub struct Keyed<K, V> {
     shards: Box<[Locked<K, V>]>,
     shard_capacity: usize,
     idle: Duration,
-    overflow: OnceLock<V>,
+    overflow: Mutex<Option<V>>,
 }
 
 type Locked<K, V> = Padded<Mutex<Shard<K, V>>>;
@@ -114,7 +116,7 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
             shard_capacity: capacity.get() / shards,
             hasher: RandomState::new(),
             idle,
-            overflow: OnceLock::new(),
+            overflow: Mutex::new(None),
         }
     }
 
@@ -164,13 +166,13 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
         let evicted = shard.evict(looks, full, self.idle, now);
         if full && evicted.is_empty() {
             drop(shard);
-            return self.overflow.get_or_init(|| new).clone();
+            return self.overflow.lock().get_or_insert(new).clone();
         }
         let slot = Slot { key, value: new.clone(), used: now };
         shard.entries.insert_unique(hash, slot, |slot| self.hasher.hash_one(&slot.key));
         drop(shard);
-        // Only now, outside the lock, the evicted are dropped.
-        drop(evicted);
+        // Outside the lock: told, and dropped.
+        evicted.iter().for_each(|slot| slot.value.given_up());
         new
     }
 
@@ -203,7 +205,21 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
     /// The entry that keys share for which there was no room, once there was such a key.
     #[must_use]
     pub fn overflow(&self) -> Option<V> {
-        self.overflow.get().cloned()
+        self.overflow.lock().clone()
+    }
+
+    /// Puts `new` in the place of the entry of `key`, if there is one and `is_old` says that it is the one that is meant. That counts
+    /// as no use of it.
+    pub fn replace(&self, key: &K, is_old: impl FnOnce(&V) -> bool, new: V) {
+        let hash = self.hasher.hash_one(key);
+        let mut shard = self.shard(hash).lock();
+        let slot = shard.entries.find_mut(hash, |slot| slot.key == *key);
+        replace(slot.map(|slot| &mut slot.value), is_old, new);
+    }
+
+    /// Does the same with the entry that keys share for which there was no room.
+    pub fn replace_overflow(&self, is_old: impl FnOnce(&V) -> bool, new: V) {
+        replace(self.overflow.lock().as_mut(), is_old, new);
     }
 
     /// How many entries have been given up so far.
@@ -219,6 +235,13 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
     fn shard(&self, hash: u64) -> &Mutex<Shard<K, V>> {
         // The table inside a shard uses the low and the topmost bits.
         &self.shards[(hash >> 32) as usize % self.shards.len()].0
+    }
+}
+
+fn replace<V: Entry>(place: Option<&mut V>, is_old: impl FnOnce(&V) -> bool, new: V) {
+    if let Some(place) = place.filter(|value| is_old(value)) {
+        place.given_up();
+        *place = new;
     }
 }
 

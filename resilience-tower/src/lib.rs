@@ -68,6 +68,7 @@ pub mod grpc;
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
 pub mod load_shed;
+pub mod per_key;
 pub mod rate_limit;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
@@ -84,6 +85,7 @@ pub use self::{
     circuit_breaker::{CircuitBreaker, CircuitBreakerLayer},
     error::{ErrorLayer, MapError},
     load_shed::{LoadShed, LoadShedLayer},
+    per_key::{PerKey, PerKeyLayer},
     rate_limit::{RateLimit, RateLimitLayer},
     retry::{Retry, RetryLayer},
     throttle::{Throttle, ThrottleLayer},

@@ -2,7 +2,6 @@
 
 use std::{
     future::{Future, pending},
-    num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::{
@@ -18,7 +17,7 @@ use resilience_core::{
     Verdict,
     circuit_breaker::{Config, State},
 };
-use resilience_tower::{CircuitBreakerLayer, TimeoutLayer, circuit_breaker::KeyedCircuitBreakerLayer};
+use resilience_tower::{CircuitBreakerLayer, TimeoutLayer};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
 const MS: Duration = Duration::from_millis(1);
@@ -336,83 +335,6 @@ async fn trap_08_a_crowd_at_a_half_open_breaker_gets_its_probes_and_no_more() {
         }
     }
     assert_eq!((inside.len(), refused), (3, 97));
-}
-
-#[tokio::test(start_paused = true)]
-async fn each_key_has_a_breaker_and_the_table_is_bounded() {
-    type Key = fn(&Call<(u32, Do)>) -> u32;
-    let layer = KeyedCircuitBreakerLayer::with_capacity(
-        touchy(),
-        (|call| call.request().0) as Key,
-        NonZeroUsize::new(8).unwrap(),
-        600 * SECOND,
-    );
-    let inner = obedient();
-    let mut service = ServiceBuilder::new()
-        .layer(layer.clone())
-        .service(service_fn(move |call: Call<(u32, Do)>| inner.clone().oneshot(Call::new(call.request().1))));
-    let mut call = async |key: u32, what: Do| service.ready().await?.call(Call::new((key, what))).await;
-
-    assert!(call(0, Do::Fail).await.is_err());
-    assert!(matches!(call(0, Do::Answer).await, Err(Error::Rejected { .. })));
-    assert_eq!(call(1, Do::Answer).await, Ok("answer"), "another key, another breaker");
-
-    for key in 2..1000 {
-        assert_eq!(call(key, Do::Answer).await, Ok("answer"));
-    }
-    assert!(layer.breakers().len() <= 8);
-    assert!(
-        matches!(call(0, Do::Answer).await, Err(Error::Rejected { .. })),
-        "a flood of keys does not close it"
-    );
-
-    layer.reconfigure(&touchy().consecutive_failures(5));
-    assert!(call(7, Do::Fail).await.is_err());
-    assert_eq!(call(7, Do::Answer).await, Ok("answer"), "the new settings hold for old and new keys");
-    assert!(layer.breakers().entries().iter().all(|(_, b)| b.config() == touchy().consecutive_failures(5)));
-    let opened = layer.breakers().entries().into_iter().filter(|(_, b)| state(b) == State::Open).count();
-    assert_eq!(opened, 1, "and state is kept");
-}
-
-/// A key that lets a reconfiguration happen between the making of its breaker and the insertion.
-#[tokio::test(start_paused = true)]
-async fn a_breaker_that_is_made_while_the_settings_change_gets_the_new_ones() {
-    use std::{
-        cell::RefCell,
-        hash::{Hash, Hasher},
-    };
-
-    type Meddle = Option<Box<dyn FnOnce()>>;
-    thread_local!(static AT_SECOND_HASH: RefCell<(u32, Meddle)> = const { RefCell::new((0, None)) });
-
-    #[derive(Clone, PartialEq, Eq)]
-    struct Sly;
-    impl Hash for Sly {
-        fn hash<H: Hasher>(&self, state: &mut H) {
-            0_u8.hash(state);
-            let meddle = AT_SECOND_HASH.with_borrow_mut(|(hashes, meddle)| {
-                *hashes += 1;
-                if *hashes == 2 { meddle.take() } else { None }
-            });
-            if let Some(meddle) = meddle {
-                meddle();
-            }
-        }
-    }
-
-    let layer = KeyedCircuitBreakerLayer::new(touchy(), |_: &Call<()>| Sly);
-    let meddling = layer.clone();
-    AT_SECOND_HASH.set((0, Some(Box::new(move || meddling.reconfigure(&touchy().probes(7))))));
-    assert_eq!(layer.breaker(Sly).unwrap().config(), touchy().probes(7));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_key_without_room_has_no_breaker_of_its_own() {
-    let one = NonZeroUsize::new(1).unwrap();
-    let layer = KeyedCircuitBreakerLayer::with_capacity(touchy(), |_: &Call<()>| 0, one, SECOND);
-    assert!(layer.breaker(1).unwrap().force_open(now()).is_some());
-    assert!(layer.breaker(2).is_none());
-    assert!(layer.breaker(1).is_some());
 }
 
 /// Requests that come too late say nothing about a dependency that they never reach.

@@ -2,7 +2,6 @@
 
 use std::{
     future::{Future, pending},
-    num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::{
@@ -17,9 +16,7 @@ use resilience_core::{
     Backoff, Call, Classify, Error, Event, FailureKind, Observer, Rejected, RetryPolicy, Throttle, Verdict,
     circuit_breaker, throttle::Config,
 };
-use resilience_tower::{
-    CircuitBreakerLayer, RetryLayer, ThrottleLayer, TimeoutLayer, retry::Replay, throttle::KeyedThrottleLayer,
-};
+use resilience_tower::{CircuitBreakerLayer, RetryLayer, ThrottleLayer, TimeoutLayer, retry::Replay};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
 const MS: Duration = Duration::from_millis(1);
@@ -297,84 +294,6 @@ async fn one_throttle_may_stand_in_several_stacks_and_be_reset() {
     assert_eq!(call(&mut other, Do::Answer).await, Ok("answer"));
     assert!(is_throttled(&late.as_mut().await), "it had been refused before");
     assert_eq!(counts(layer.throttle()), (1, 1));
-}
-
-#[tokio::test(start_paused = true)]
-async fn each_key_has_a_throttle_and_the_table_is_bounded() {
-    type Key = fn(&Call<(u32, Do)>) -> u32;
-    let config = Config::new().probe_one_in(1_000_000);
-    let layer = KeyedThrottleLayer::with_capacity(
-        config,
-        (|call| call.request().0) as Key,
-        NonZeroUsize::new(8).unwrap(),
-        600 * SECOND,
-    );
-    let inner = obedient();
-    let mut service = ServiceBuilder::new()
-        .layer(layer.clone())
-        .service(service_fn(move |call: Call<(u32, Do)>| inner.clone().oneshot(Call::new(call.request().1))));
-    let mut call = async |key: u32, what: Do| service.ready().await?.call(Call::new((key, what))).await;
-
-    for _ in 0..100 {
-        assert!(call(0, Do::Fail).await.is_err());
-    }
-    let probability = || layer.throttle(0).unwrap().snapshot(now()).probability;
-    assert!(probability() > 0.9);
-    assert_eq!(call(1, Do::Answer).await, Ok("answer"), "another key, another throttle");
-
-    for key in 2..1000 {
-        assert_eq!(call(key, Do::Answer).await, Ok("answer"));
-    }
-    assert!(layer.throttles().len() <= 8);
-    assert!(probability() > 0.9, "a flood of keys does not reset it");
-
-    let lenient = config.min_requests(20).multiplier(100.0);
-    layer.reconfigure(lenient);
-    assert_eq!(call(2000, Do::Answer).await, Ok("answer"));
-    assert!(layer.throttles().entries().iter().all(|(_, throttle)| throttle.config() == lenient));
-    assert!(layer.throttle(0).unwrap().snapshot(now()).requests > 0, "and what was seen is kept");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_key_without_room_has_no_throttle_of_its_own() {
-    let one = NonZeroUsize::new(1).unwrap();
-    let layer = KeyedThrottleLayer::with_capacity(Config::new(), |_: &Call<()>| 0, one, SECOND);
-    let throttle = layer.throttle(1).unwrap();
-    let permits = [(); 20].map(|()| throttle.try_acquire(now).unwrap());
-    for permit in permits {
-        permit.finish(Verdict::Failure(FailureKind::Timeout), now);
-    }
-    assert!(layer.throttle(2).is_none(), "the first one refuses and does not give way");
-    assert!(layer.throttle(1).is_some());
-}
-
-/// The table's observer hears of the refusals of every key.
-#[tokio::test(start_paused = true)]
-async fn the_observer_of_a_table_is_told_of_refusals() {
-    #[derive(Debug, Default)]
-    struct Count(AtomicU32);
-    impl Observer for Count {
-        fn observe(&self, event: &Event) {
-            assert!(matches!(event, Event::Throttled { .. }));
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    let count = Arc::new(Count::default());
-    let layer = KeyedThrottleLayer::new(Config::new(), |call: &Call<Do>| *call.request() == Do::Fail)
-        .classify(|result: Result<&&'static str, &Error<&'static str>>| match result {
-            Ok(_) => Verdict::Success,
-            Err(_) => Verdict::Failure(FailureKind::Timeout),
-        })
-        .with_observer(Arc::clone(&count));
-    let mut service = ServiceBuilder::new().layer(layer).service(obedient());
-    let mut refused = 0;
-    for _ in 0..100 {
-        refused += u32::from(is_throttled(&call(&mut service, Do::Fail).await));
-        assert!(call(&mut service, Do::Answer).await.is_ok());
-    }
-    assert!(refused > 50);
-    assert_eq!(count.0.load(Ordering::Relaxed), refused);
 }
 
 #[cfg(feature = "http")]

@@ -22,12 +22,12 @@ use resilience_core::{
 };
 use resilience_metrics::Telemetry;
 use resilience_tower::{
-    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, RateLimitLayer, RetryLayer,
-    ThrottleLayer, TimeoutLayer,
+    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, PerKeyLayer, RateLimitLayer,
+    RetryLayer, ThrottleLayer, TimeoutLayer,
     bulkhead::{BulkheadByRequestLayer, ByKey},
+    per_key,
     rate_limit::KeyedRateLimitLayer,
     retry::KeyedBudgets,
-    throttle::KeyedThrottleLayer,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tests::time;
@@ -186,8 +186,15 @@ fn throttle_in_force() -> ThrottleLayer {
     ThrottleLayer::with_throttle(handle)
 }
 
-fn throttled_by_key() -> KeyedThrottleLayer<u64, fn(&Call<u64>) -> u64> {
-    KeyedThrottleLayer::new(throttle::Config::new(), |call| *call.request() % 10)
+type KeyOf = fn(&Call<u64>) -> u64;
+
+/// All policies at once, for each of ten keys that take turns, or for one.
+fn per_key(keys: KeyOf) -> PerKeyLayer<per_key::ByKey<u64, KeyOf>> {
+    let settings = per_key::Settings::new()
+        .throttle(throttle::Config::new())
+        .circuit_breaker(Config::new())
+        .adaptive(adaptive::Config::default);
+    PerKeyLayer::new(settings, keys)
 }
 
 /// Under observers for which no recorder is installed.
@@ -335,7 +342,8 @@ async fn trap_31_no_call_allocates_whatever_the_policies_decide() {
         ("throttle, failures", allocations(throttled(), FAILING, no_refusal).await),
         ("throttle, an outage", allocations(throttled(), DOWN, failed).await),
         ("throttle, refused", allocations(throttle_in_force(), READY, throttled_away).await),
-        ("throttle, by key", allocations(throttled_by_key(), READY, answered).await),
+        ("per key, ten keys", allocations(per_key(|call| *call.request() % 10), READY, answered).await),
+        ("per key, one key", allocations(per_key(|_| 0), READY, answered).await),
         ("load shed, ready", allocations(LoadShedLayer::new(), READY, answered).await),
         ("load shed, refused", allocations(LoadShedLayer::new(), NEVER_READY, shed).await),
         (

@@ -49,7 +49,10 @@ mod tests;
 use std::{fmt, hash::Hash, sync::Arc, time::Instant};
 
 use self::shared::Shared;
-use crate::{Rejected, Verdict};
+use crate::{
+    Rejected, Verdict,
+    keyed::{Entry, Worth},
+};
 
 pub use self::{
     aimd::Aimd,
@@ -177,6 +180,18 @@ impl AdaptiveLimit {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+/// Protection while calls are out: a new limit would not know of them. What it has learnt is history.
+impl Entry for AdaptiveLimit {
+    fn worth(&self, _: Instant) -> Worth {
+        let Snapshot { limit, in_flight } = self.snapshot();
+        match in_flight {
+            0 if self.shared.is_initial(limit) => Worth::Nothing,
+            0 => Worth::History,
+            _ => Worth::Protection,
+        }
     }
 }
 

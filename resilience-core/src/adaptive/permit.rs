@@ -20,6 +20,12 @@ pub struct Ticket {
 impl Ticket {
     const NONE: u64 = u64::MAX;
 
+    /// One that is worth nothing: where there is no policy to ask.
+    #[inline]
+    pub const fn spent() -> Self {
+        Self { started: Self::NONE, slots: Slots::NONE }
+    }
+
     /// Whether it has been reported.
     #[inline]
     #[must_use]

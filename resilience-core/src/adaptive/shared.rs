@@ -30,6 +30,8 @@ const MIN_CALLS: u64 = 10;
 pub(super) struct Shared {
     origin: Instant,
     hot: Padded<Hot>,
+    /// The limit at the beginning.
+    initial: u32,
     /// Made when the first key is seen.
     shares: OnceLock<Shares>,
     machine: Mutex<Machine>,
@@ -60,7 +62,8 @@ impl Shared {
             average: AtomicU64::new(0),
             tally: Tally::new(),
         };
-        Self { origin: now, hot: Padded(hot), shares: OnceLock::new(), machine: Mutex::new(machine) }
+        let initial = machine.limit();
+        Self { origin: now, hot: Padded(hot), initial, shares: OnceLock::new(), machine: Mutex::new(machine) }
     }
 
     #[inline]
@@ -200,6 +203,11 @@ impl Shared {
         {
             seen = Word(changed);
         }
+    }
+
+    /// Whether the limit is what it was at the beginning.
+    pub(super) fn is_initial(&self, limit: u32) -> bool {
+        self.initial == limit
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {

@@ -24,6 +24,12 @@ impl Ticket {
     /// Plain words and no `Option`s: words of one size are cheap to move.
     pub(super) const NONE: u64 = u64::MAX;
 
+    /// One that is worth nothing: where there is no policy to ask.
+    #[inline]
+    pub const fn spent() -> Self {
+        Self { word: Self::NONE, probe: Self::NONE, started: Self::NONE }
+    }
+
     /// Whether it has been reported.
     #[inline]
     #[must_use]

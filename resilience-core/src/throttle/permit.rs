@@ -19,6 +19,12 @@ impl Ticket {
     /// A plain word and no `Option`: cheap to move. No throttle is reset so often.
     const SPENT: u64 = u64::MAX;
 
+    /// One that is worth nothing: where there is no policy to ask.
+    #[inline]
+    pub const fn spent() -> Self {
+        Self { generation: Self::SPENT }
+    }
+
     /// Whether it has been reported.
     #[inline]
     #[must_use]

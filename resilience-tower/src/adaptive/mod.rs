@@ -1,5 +1,7 @@
 //! As many calls at a time as the other side can bear: see [`resilience_core::adaptive`] for what it does and promises.
 //!
+//! For a limit per host see [`per_key`](crate::per_key).
+//!
 //! The same layer serves a client, around its calls to one dependency, and a server, around its own handlers.
 //!
 //! # What counts

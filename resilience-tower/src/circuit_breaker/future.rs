@@ -8,44 +8,48 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use resilience_core::{Classify, FailureKind, Refusal, Verdict, circuit_breaker::Ticket, on_unwind};
+use resilience_core::{
+    Classify, FailureKind, Observer, Refusal, Verdict,
+    circuit_breaker::Ticket,
+    on_unwind,
+    striped::{Lease, StripedArc},
+};
 
-use super::shared::Refused;
-pub use super::shared::{Held, HeldByKey, Hold};
+use super::shared::{Refused, Shared};
 use crate::{cut::Cut, time};
 
 pin_project! {
-    /// The response of [`CircuitBreaker`](super::CircuitBreaker) and [`KeyedCircuitBreaker`](super::KeyedCircuitBreaker).
+    /// The response of [`CircuitBreaker`](super::CircuitBreaker).
     ///
     /// # Cancellation
     ///
     /// Dropping it gives back the slot of a probe. The call counts as nothing, unless the time that its context gave
     /// it was over, or it was slow: see the [module](super).
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F, H: Hold> {
+    pub struct ResponseFuture<F, C, O: Observer> {
         #[pin]
-        phase: Phase<F, H>,
+        phase: Phase<F, C, O>,
     }
 }
 
 pin_project! {
     #[project = PhaseProj]
-    enum Phase<F, H>
+    enum Phase<F, C, O>
     where
-        H: Hold,
+        O: Observer,
     {
         /// The inner future runs. Dropped before what it was admitted under.
         Running {
             #[pin]
             inner: F,
-            admitted: Admitted<H>,
+            admitted: Admitted<C, O>,
         },
         /// The inner service was not called.
         Refused { refused: Refused },
     }
 }
 
-impl<F, H: Hold> ResponseFuture<F, H> {
+impl<F, C, O: Observer> ResponseFuture<F, C, O> {
     /// Calls the inner service with what it was admitted under.
     ///
     /// The parts come one by one and the future is put together last, in its place: to move a future that has just
@@ -54,11 +58,11 @@ impl<F, H: Hold> ResponseFuture<F, H> {
     pub(super) fn call(
         mut ticket: Ticket,
         cut: Cut,
-        hold: impl Fn() -> H,
+        shared: &StripedArc<Shared<C, O>>,
         inner: impl FnOnce() -> F,
     ) -> Self {
-        let inner = on_unwind(inner, || failed(&hold(), &mut ticket));
-        Self { phase: Phase::Running { inner, admitted: Admitted { held: hold(), ticket, cut } } }
+        let inner = on_unwind(inner, || failed(shared, &mut ticket));
+        Self { phase: Phase::Running { inner, admitted: Admitted { shared: shared.lease(), ticket, cut } } }
     }
 
     #[inline]
@@ -67,11 +71,11 @@ impl<F, H: Hold> ResponseFuture<F, H> {
     }
 }
 
-impl<F, H, T, E> Future for ResponseFuture<F, H>
+impl<F, C, O, T, E> Future for ResponseFuture<F, C, O>
 where
     F: Future<Output = Result<T, E>>,
-    H: Hold,
-    H::Classify: Classify<T, E>,
+    C: Classify<T, E>,
+    O: Observer,
     E: Refusal,
 {
     type Output = Result<T, E>;
@@ -80,10 +84,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().phase.project() {
             PhaseProj::Running { inner, admitted } => {
-                let panicked = || failed(&admitted.held, &mut admitted.ticket);
+                let panicked = || failed(&admitted.shared, &mut admitted.ticket);
                 let polled = on_unwind(|| inner.poll(cx), panicked);
                 match &polled {
-                    Poll::Ready(result) => admitted.held.report(&mut admitted.ticket, result.as_ref()),
+                    Poll::Ready(result) => admitted.shared.report(&mut admitted.ticket, result.as_ref()),
                     Poll::Pending => admitted.cut.pending(),
                 }
                 polled
@@ -94,13 +98,13 @@ where
 }
 
 /// A call in progress: it reports exactly once, at the latest when it is dropped.
-struct Admitted<H: Hold> {
-    held: H,
+struct Admitted<C, O: Observer> {
+    shared: Lease<Shared<C, O>>,
     ticket: Ticket,
     cut: Cut,
 }
 
-impl<H: Hold> Drop for Admitted<H> {
+impl<C, O: Observer> Drop for Admitted<C, O> {
     #[inline]
     fn drop(&mut self) {
         if self.ticket.is_spent() {
@@ -109,25 +113,25 @@ impl<H: Hold> Drop for Admitted<H> {
         let transition = match self.cut {
             Cut::At(at) => {
                 let now = time::now();
-                self.held.breaker().abandon(&mut self.ticket, now >= at, || now)
+                self.shared.breaker.abandon(&mut self.ticket, now >= at, || now)
             }
             // Not even pending yet, a limit counted from then cannot be over.
             Cut::Never | Cut::AfterPending(..) => {
-                self.held.breaker().abandon(&mut self.ticket, false, time::now)
+                self.shared.breaker.abandon(&mut self.ticket, false, time::now)
             }
         };
-        self.held.tell(transition);
+        self.shared.tell(transition);
     }
 }
 
 /// A panic further in is a failure of the call.
 #[cold]
-fn failed<H: Hold>(held: &H, ticket: &mut Ticket) {
+fn failed<C, O: Observer>(shared: &Shared<C, O>, ticket: &mut Ticket) {
     let fault = Verdict::Failure(FailureKind::Fault);
-    held.tell(held.breaker().finish(ticket, fault, None, time::now));
+    shared.tell(shared.breaker.finish(ticket, fault, None, time::now));
 }
 
-impl<F, H: Hold> fmt::Debug for ResponseFuture<F, H> {
+impl<F, C, O: Observer> fmt::Debug for ResponseFuture<F, C, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let phase = match &self.phase {
             Phase::Running { .. } => "Running",

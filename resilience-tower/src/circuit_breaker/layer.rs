@@ -3,10 +3,7 @@ use resilience_core::{
 };
 use tower_layer::Layer;
 
-use super::{
-    CircuitBreaker,
-    shared::{Rules, Single},
-};
+use super::{CircuitBreaker, shared::Shared};
 use crate::time;
 
 /// Puts a circuit breaker around a service.
@@ -41,7 +38,7 @@ use crate::time;
 /// A clone has the same breaker: every service that the layer and its clones make shares it.
 #[derive(Clone, Debug)]
 pub struct CircuitBreakerLayer<C = ErrorsAreFailures, O = ()> {
-    shared: StripedArc<Single<C, O>>,
+    shared: StripedArc<Shared<C, O>>,
 }
 
 impl CircuitBreakerLayer {
@@ -61,8 +58,7 @@ impl CircuitBreakerLayer {
 
 impl<C, O> CircuitBreakerLayer<C, O> {
     fn from_parts(breaker: Breaker, classify: C, observer: O) -> Self {
-        let rules = Rules { classify, observer };
-        Self { shared: StripedArc::new(Single { breaker, rules }) }
+        Self { shared: StripedArc::new(Shared { breaker, classify, observer }) }
     }
 
     /// The breaker: to look at it, to force it open or closed, to reconfigure it.
@@ -76,7 +72,7 @@ impl<C, O: Clone> CircuitBreakerLayer<C, O> {
     /// Judges answers by `classify`, on the same breaker.
     #[must_use]
     pub fn classify<D>(self, classify: D) -> CircuitBreakerLayer<D, O> {
-        let observer = self.shared.rules.observer.clone();
+        let observer = self.shared.observer.clone();
         CircuitBreakerLayer::from_parts(self.breaker().clone(), classify, observer)
     }
 }
@@ -85,7 +81,7 @@ impl<C: Clone, O> CircuitBreakerLayer<C, O> {
     /// Tells `observer` of transitions and refusals, on the same breaker.
     #[must_use]
     pub fn with_observer<P>(self, observer: P) -> CircuitBreakerLayer<C, P> {
-        let classify = self.shared.rules.classify.clone();
+        let classify = self.shared.classify.clone();
         CircuitBreakerLayer::from_parts(self.breaker().clone(), classify, observer)
     }
 }

@@ -1,5 +1,7 @@
 //! A circuit breaker around a service: see [`resilience_core::circuit_breaker`] for what it does and promises.
 //!
+//! For a breaker per host or tenant see [`per_key`](crate::per_key).
+//!
 //! # What counts
 //!
 //! A classifier says what each answer means to the breaker ([`ErrorsAreFailures`](resilience_core::ErrorsAreFailures)
@@ -31,13 +33,8 @@
 //! from hanging.
 
 pub mod future;
-mod keyed;
 mod layer;
 mod service;
 mod shared;
 
-pub use self::{
-    keyed::{KeyedCircuitBreaker, KeyedCircuitBreakerLayer},
-    layer::CircuitBreakerLayer,
-    service::CircuitBreaker,
-};
+pub use self::{layer::CircuitBreakerLayer, service::CircuitBreaker};

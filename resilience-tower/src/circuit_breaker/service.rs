@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use super::{
     future::ResponseFuture,
-    shared::{Held, Refused, Single},
+    shared::{Refused, Shared},
 };
 use crate::{cut::Cut, time};
 
@@ -20,7 +20,7 @@ use crate::{cut::Cut, time};
 #[derive(Debug)]
 pub struct CircuitBreaker<S, C = ErrorsAreFailures, O = ()> {
     inner: S,
-    shared: StripedArc<Single<C, O>>,
+    shared: StripedArc<Shared<C, O>>,
     ready: Ready,
 }
 
@@ -35,7 +35,7 @@ enum Ready {
 }
 
 impl<S, C, O> CircuitBreaker<S, C, O> {
-    pub(super) const fn new(inner: S, shared: StripedArc<Single<C, O>>) -> Self {
+    pub(super) const fn new(inner: S, shared: StripedArc<Shared<C, O>>) -> Self {
         Self { inner, shared, ready: Ready::No }
     }
 }
@@ -44,12 +44,12 @@ impl<S, C, O: Observer> CircuitBreaker<S, C, O> {
     /// Asks the breaker; the observer hears of the transition that this causes.
     #[inline]
     fn admit(&self) -> Result<Ticket, Rejected> {
-        let Single { breaker, rules } = &*self.shared;
-        if let Some(ticket) = breaker.admit_closed(time::now) {
+        let shared = &*self.shared;
+        if let Some(ticket) = shared.breaker.admit_closed(time::now) {
             return Ok(ticket);
         }
-        let (admitted, transition) = breaker.admit(time::now);
-        rules.tell(transition);
+        let (admitted, transition) = shared.breaker.admit(time::now);
+        shared.tell(transition);
         admitted
     }
 }
@@ -70,14 +70,14 @@ where
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, Held<C, O>>;
+    type Future = ResponseFuture<S::Future, C, O>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        let Single { breaker, rules } = &*self.shared;
+        let shared = &*self.shared;
         // Before waiting for the inner service: a hung probe may be what it waits for.
-        rules.tell(breaker.fail_hung_probe(time::now));
-        if let Some(rejected) = breaker.refusal(time::now) {
+        shared.tell(shared.breaker.fail_hung_probe(time::now));
+        if let Some(rejected) = shared.breaker.refusal(time::now) {
             // What the inner service has reserved for us, if it has, stays reserved.
             if !matches!(self.ready, Ready::Inner) {
                 self.ready = Ready::Refused(Refused::new(rejected));
@@ -96,8 +96,7 @@ where
                 Ok(ticket) => {
                     self.ready = Ready::No;
                     let cut = Cut::of(request.context());
-                    let hold = || Held::new(&self.shared);
-                    return ResponseFuture::call(ticket, cut, hold, || self.inner.call(request));
+                    return ResponseFuture::call(ticket, cut, &self.shared, || self.inner.call(request));
                 }
                 // The inner service stays reserved for the next call through this instance.
                 Err(rejected) => Refused::new(rejected),
@@ -109,7 +108,7 @@ where
             }
             Ready::No => Refused::AT_ONCE,
         };
-        self.shared.rules.tell_rejected(refused);
+        self.shared.tell_rejected(refused);
         ResponseFuture::refused(refused)
     }
 }

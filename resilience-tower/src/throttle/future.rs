@@ -8,43 +8,44 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use resilience_core::{Classify, FailureKind, Refusal, Rejected, Verdict, on_unwind, throttle::Ticket};
+use resilience_core::{
+    Classify, FailureKind, Refusal, Rejected, Verdict, on_unwind,
+    striped::{Lease, StripedArc},
+    throttle::Ticket,
+};
 
-pub use super::shared::{Held, HeldByKey, Hold};
+use super::shared::Shared;
 use crate::{cut::Cut, time};
 
 pin_project! {
-    /// The response of [`Throttle`](super::Throttle) and [`KeyedThrottle`](super::KeyedThrottle).
+    /// The response of [`Throttle`](super::Throttle).
     ///
     /// # Cancellation
     ///
     /// A call that is dropped counts as nothing, unless the time that its context gave it was over: see the
     /// [module](super).
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F, H: Hold> {
+    pub struct ResponseFuture<F, C, O> {
         #[pin]
-        phase: Phase<F, H>,
+        phase: Phase<F, C, O>,
     }
 }
 
 pin_project! {
     #[project = PhaseProj]
-    enum Phase<F, H>
-    where
-        H: Hold,
-    {
+    enum Phase<F, C, O> {
         /// The inner future runs. Dropped before what it was admitted under.
         Running {
             #[pin]
             inner: F,
-            admitted: Admitted<H>,
+            admitted: Admitted<C, O>,
         },
         /// The inner service was not called.
         Refused { rejected: Rejected },
     }
 }
 
-impl<F, H: Hold> ResponseFuture<F, H> {
+impl<F, C, O> ResponseFuture<F, C, O> {
     /// Calls the inner service with what it was admitted under.
     ///
     /// The parts come one by one and the future is put together last, in its place: to move a future that has just
@@ -53,11 +54,11 @@ impl<F, H: Hold> ResponseFuture<F, H> {
     pub(super) fn call(
         mut ticket: Ticket,
         cut: Cut,
-        hold: impl Fn() -> H,
+        shared: &StripedArc<Shared<C, O>>,
         inner: impl FnOnce() -> F,
     ) -> Self {
-        let inner = on_unwind(inner, || failed(&hold(), &mut ticket));
-        Self { phase: Phase::Running { inner, admitted: Admitted { held: hold(), ticket, cut } } }
+        let inner = on_unwind(inner, || failed(shared, &mut ticket));
+        Self { phase: Phase::Running { inner, admitted: Admitted { shared: shared.lease(), ticket, cut } } }
     }
 
     #[inline]
@@ -66,11 +67,10 @@ impl<F, H: Hold> ResponseFuture<F, H> {
     }
 }
 
-impl<F, H, T, E> Future for ResponseFuture<F, H>
+impl<F, C, O, T, E> Future for ResponseFuture<F, C, O>
 where
     F: Future<Output = Result<T, E>>,
-    H: Hold,
-    H::Classify: Classify<T, E>,
+    C: Classify<T, E>,
     E: Refusal,
 {
     type Output = Result<T, E>;
@@ -79,10 +79,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().phase.project() {
             PhaseProj::Running { inner, admitted } => {
-                let panicked = || failed(&admitted.held, &mut admitted.ticket);
+                let panicked = || failed(&admitted.shared, &mut admitted.ticket);
                 let polled = on_unwind(|| inner.poll(cx), panicked);
                 match &polled {
-                    Poll::Ready(result) => admitted.held.report(&mut admitted.ticket, result.as_ref()),
+                    Poll::Ready(result) => admitted.shared.report(&mut admitted.ticket, result.as_ref()),
                     Poll::Pending => admitted.cut.pending(),
                 }
                 polled
@@ -93,13 +93,13 @@ where
 }
 
 /// A call in progress: it reports exactly once, at the latest when it is dropped.
-struct Admitted<H: Hold> {
-    held: H,
+struct Admitted<C, O> {
+    shared: Lease<Shared<C, O>>,
     ticket: Ticket,
     cut: Cut,
 }
 
-impl<H: Hold> Drop for Admitted<H> {
+impl<C, O> Drop for Admitted<C, O> {
     #[inline]
     fn drop(&mut self) {
         if self.ticket.is_spent() {
@@ -108,18 +108,18 @@ impl<H: Hold> Drop for Admitted<H> {
         // Not even pending yet, a limit counted from then cannot be over.
         if let Cut::At(at) = self.cut {
             let now = time::now();
-            self.held.throttle().abandon(&mut self.ticket, now >= at, || now);
+            self.shared.throttle.abandon(&mut self.ticket, now >= at, || now);
         }
     }
 }
 
 /// A panic further in is a call that was not accepted.
 #[cold]
-fn failed<H: Hold>(held: &H, ticket: &mut Ticket) {
-    held.throttle().finish(ticket, Verdict::Failure(FailureKind::Fault), time::now);
+fn failed<C, O>(shared: &Shared<C, O>, ticket: &mut Ticket) {
+    shared.throttle.finish(ticket, Verdict::Failure(FailureKind::Fault), time::now);
 }
 
-impl<F, H: Hold> fmt::Debug for ResponseFuture<F, H> {
+impl<F, C, O> fmt::Debug for ResponseFuture<F, C, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let phase = match &self.phase {
             Phase::Running { .. } => "Running",

@@ -1,10 +1,7 @@
 use resilience_core::{ErrorsAreFailures, Throttle as Handle, striped::StripedArc, throttle::Config};
 use tower_layer::Layer;
 
-use super::{
-    Throttle,
-    shared::{Rules, Single},
-};
+use super::{Throttle, shared::Shared};
 use crate::time;
 
 /// Puts an adaptive throttle around a service.
@@ -39,7 +36,7 @@ use crate::time;
 /// A clone has the same throttle: every service that the layer and its clones make shares it.
 #[derive(Clone, Debug)]
 pub struct ThrottleLayer<C = ErrorsAreFailures, O = ()> {
-    shared: StripedArc<Single<C, O>>,
+    shared: StripedArc<Shared<C, O>>,
 }
 
 impl ThrottleLayer {
@@ -59,8 +56,7 @@ impl ThrottleLayer {
 
 impl<C, O> ThrottleLayer<C, O> {
     fn from_parts(throttle: Handle, classify: C, observer: O) -> Self {
-        let rules = Rules { classify, observer };
-        Self { shared: StripedArc::new(Single { throttle, rules }) }
+        Self { shared: StripedArc::new(Shared { throttle, classify, observer }) }
     }
 
     /// The throttle: to look at it, to reset it, to reconfigure it.
@@ -74,7 +70,7 @@ impl<C, O: Clone> ThrottleLayer<C, O> {
     /// Judges answers by `classify`, on the same throttle.
     #[must_use]
     pub fn classify<D>(self, classify: D) -> ThrottleLayer<D, O> {
-        let observer = self.shared.rules.observer.clone();
+        let observer = self.shared.observer.clone();
         ThrottleLayer::from_parts(self.throttle().clone(), classify, observer)
     }
 }
@@ -83,7 +79,7 @@ impl<C: Clone, O> ThrottleLayer<C, O> {
     /// Tells `observer` of refusals, on the same throttle.
     #[must_use]
     pub fn with_observer<P>(self, observer: P) -> ThrottleLayer<C, P> {
-        let classify = self.shared.rules.classify.clone();
+        let classify = self.shared.classify.clone();
         ThrottleLayer::from_parts(self.throttle().clone(), classify, observer)
     }
 }

@@ -1,5 +1,7 @@
 //! Adaptive throttling around a service: see [`resilience_core::throttle`] for what it does and promises.
 //!
+//! For a throttle per host or tenant see [`per_key`](crate::per_key).
+//!
 //! # What counts
 //!
 //! A classifier says what each answer means ([`ErrorsAreFailures`](resilience_core::ErrorsAreFailures) unless another is
@@ -23,13 +25,8 @@
 //! outside of the throttle, or the instance is to be dropped after a refusal.
 
 pub mod future;
-mod keyed;
 mod layer;
 mod service;
 mod shared;
 
-pub use self::{
-    keyed::{KeyedThrottle, KeyedThrottleLayer},
-    layer::ThrottleLayer,
-    service::Throttle,
-};
+pub use self::{layer::ThrottleLayer, service::Throttle};

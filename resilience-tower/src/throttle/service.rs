@@ -3,10 +3,7 @@ use std::task::{Context, Poll};
 use resilience_core::{CarryContext, Classify, ErrorsAreFailures, Observer, Refusal, striped::StripedArc};
 use tower_service::Service;
 
-use super::{
-    future::ResponseFuture,
-    shared::{Held, Single},
-};
+use super::{future::ResponseFuture, shared::Shared};
 use crate::{cut::Cut, time};
 
 /// The service of [`ThrottleLayer`](super::ThrottleLayer).
@@ -17,11 +14,11 @@ use crate::{cut::Cut, time};
 #[derive(Debug)]
 pub struct Throttle<S, C = ErrorsAreFailures, O = ()> {
     inner: S,
-    shared: StripedArc<Single<C, O>>,
+    shared: StripedArc<Shared<C, O>>,
 }
 
 impl<S, C, O> Throttle<S, C, O> {
-    pub(super) const fn new(inner: S, shared: StripedArc<Single<C, O>>) -> Self {
+    pub(super) const fn new(inner: S, shared: StripedArc<Shared<C, O>>) -> Self {
         Self { inner, shared }
     }
 }
@@ -42,7 +39,7 @@ where
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, Held<C, O>>;
+    type Future = ResponseFuture<S::Future, C, O>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -51,15 +48,13 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        let Single { throttle, rules } = &*self.shared;
-        match throttle.admit(time::now) {
+        match self.shared.throttle.admit(time::now) {
             Ok(ticket) => {
                 let cut = Cut::of(request.context());
-                let hold = || Held::new(&self.shared);
-                ResponseFuture::call(ticket, cut, hold, || self.inner.call(request))
+                ResponseFuture::call(ticket, cut, &self.shared, || self.inner.call(request))
             }
             Err(rejected) => {
-                rules.tell(&rejected);
+                self.shared.tell(&rejected);
                 ResponseFuture::refused(rejected)
             }
         }

@@ -12,13 +12,12 @@ use resilience_core::{
 };
 use resilience_metrics::{OperationLayer, Telemetry};
 use resilience_tower::{
-    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, RateLimitLayer, RetryLayer,
-    ThrottleLayer, TimeoutLayer, adaptive as adaptive_layer,
+    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, PerKeyLayer, RateLimitLayer,
+    RetryLayer, ThrottleLayer, TimeoutLayer, adaptive as adaptive_layer,
     bulkhead::{BulkheadByRequestLayer, ByKey},
-    circuit_breaker::KeyedCircuitBreakerLayer,
+    per_key,
     rate_limit::KeyedRateLimitLayer,
     retry::KeyedBudgets,
-    throttle::KeyedThrottleLayer,
 };
 use tower::{Layer, Service, limit::ConcurrencyLimit};
 
@@ -221,26 +220,35 @@ impl Subject for HalfOpenBreaker {
     }
 }
 
-pub(crate) struct KeyedBreaker;
+/// All policies at once, for each key.
+pub(crate) struct PerKey;
 
 type Key = fn(&Call<u32>) -> u32;
 
-impl Subject for KeyedBreaker {
-    around!(KeyedCircuitBreakerLayer<u32, Key>);
+impl Subject for PerKey {
+    around!(PerKeyLayer<per_key::ByKey<u32, Key>>);
 
     fn layer() -> Self::Layer {
-        KeyedCircuitBreakerLayer::new(config().consecutive_failures(100), |_| 0)
+        let settings = per_key::Settings::new()
+            .circuit_breaker(config().consecutive_failures(100))
+            .throttle(throttle_config())
+            .adaptive(adaptive::Config::default);
+        PerKeyLayer::new(settings, (|_| 0) as Key)
     }
 
     fn refusing() -> Option<(Self::Layer, Call<u32>)> {
         let layer = Self::layer();
-        let breaker = layer.breaker(0).unwrap();
-        let _ = breaker.force_open(now());
+        let _ = layer.policies(&0).unwrap().circuit_breaker().unwrap().force_open(now());
         Some((layer, Call::new(7)))
     }
 
+    fn holds_nothing(layer: &Self::Layer) -> bool {
+        layer.policies(&0).unwrap().adaptive().unwrap().snapshot().in_flight == 0
+    }
+
     fn has_seen_failures(layer: &Self::Layer) -> Option<bool> {
-        Some(layer.breaker(0).unwrap().snapshot(now()).consecutive_failures > 0)
+        let policies = layer.policies(&0).unwrap();
+        Some(policies.circuit_breaker().unwrap().snapshot(now()).consecutive_failures > 0)
     }
 }
 
@@ -498,26 +506,6 @@ impl Subject for RefusingThrottle {
 
     fn refusing() -> Option<(ThrottleLayer, Call<u32>)> {
         CalmThrottle::refusing()
-    }
-}
-
-pub(crate) struct ThrottleByKey;
-
-impl Subject for ThrottleByKey {
-    around!(KeyedThrottleLayer<u32, Key>);
-
-    fn layer() -> Self::Layer {
-        KeyedThrottleLayer::new(throttle_config(), |_| 0)
-    }
-
-    fn refusing() -> Option<(Self::Layer, Call<u32>)> {
-        let layer = Self::layer();
-        saturate(&layer.throttle(0).unwrap());
-        Some((layer, Call::new(7)))
-    }
-
-    fn has_seen_failures(layer: &Self::Layer) -> Option<bool> {
-        has_failures(&layer.throttle(0).unwrap())
     }
 }
 

@@ -1,0 +1,36 @@
+//! A throttle, a circuit breaker, an adaptive limit and a retry budget for each key of the requests: per host, per tenant.
+//!
+//! [`PerKeyLayer`] is those layers in one, each with its own state for each key; any of them may be left out. In this
+//! order, outermost first, a call meets the throttle, the breaker, the limit. What each of them does and counts is what its own
+//! layer says: [`throttle`](crate::throttle), [`circuit_breaker`](crate::circuit_breaker), [`adaptive`](crate::adaptive). The
+//! answer is classified once for all of them. Because the key is in the request, `poll_ready` readies the inner service whatever the
+//! policies say.
+//!
+//! # The table of keys
+//!
+//! It is bounded: by default 10 000 keys, each forgotten when unused for ten minutes. What is as good as new goes first, and what
+//! protects, such as an open breaker, is never given up for a new key: if the table is full of that, further keys share one set of
+//! policies. What refuses by a decision still in force is not forgotten either.
+//!
+//! A service remembers the key of its last call. As long as calls go to that one, no table is asked, and threads do not meet there.
+//!
+//! # Retry budgets
+//!
+//! A budget per key is of use to a [`RetryLayer`](crate::RetryLayer) outside of this layer:
+//! [`PerKeyLayer::budgets`] is what its `with_keyed_budgets` wants.
+
+pub mod future;
+mod key;
+mod layer;
+mod policies;
+mod service;
+mod settings;
+mod table;
+
+pub use self::{
+    key::{ByKey, Find, Key},
+    layer::PerKeyLayer,
+    policies::Policies,
+    service::PerKey,
+    settings::Settings,
+};

@@ -1,0 +1,71 @@
+use std::{fmt, sync::Arc};
+
+use resilience_core::{adaptive, circuit_breaker, retry::RetryBudget, throttle};
+
+/// Which policies each key gets, and with which settings. None of them at first.
+///
+/// ```
+/// use resilience_core::{circuit_breaker, throttle};
+/// use resilience_tower::per_key::Settings;
+///
+/// let settings = Settings::new()
+///     .circuit_breaker(circuit_breaker::Config::new().min_calls(50))
+///     .throttle(throttle::Config::new());
+/// # let _ = settings;
+/// ```
+#[derive(Clone, Default)]
+pub struct Settings {
+    pub(super) circuit_breaker: Option<circuit_breaker::Config>,
+    pub(super) throttle: Option<throttle::Config>,
+    pub(super) adaptive: Option<Make<adaptive::Config>>,
+    pub(super) retry_budget: Option<Make<RetryBudget>>,
+}
+
+type Make<T> = Arc<dyn Fn() -> T + Send + Sync>;
+
+impl Settings {
+    /// No policy at all.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A breaker for each key.
+    #[must_use]
+    pub fn circuit_breaker(mut self, config: circuit_breaker::Config) -> Self {
+        self.circuit_breaker = Some(config);
+        self
+    }
+
+    /// A throttle for each key.
+    #[must_use]
+    pub fn throttle(mut self, config: throttle::Config) -> Self {
+        self.throttle = Some(config);
+        self
+    }
+
+    /// An adaptive limit for each key, of settings that `make` makes: an algorithm has a state of its own.
+    #[must_use]
+    pub fn adaptive(mut self, make: impl Fn() -> adaptive::Config + Send + Sync + 'static) -> Self {
+        self.adaptive = Some(Arc::new(make));
+        self
+    }
+
+    /// A retry budget for each key, made by `make`.
+    #[must_use]
+    pub fn retry_budget(mut self, make: impl Fn() -> RetryBudget + Send + Sync + 'static) -> Self {
+        self.retry_budget = Some(Arc::new(make));
+        self
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("circuit_breaker", &self.circuit_breaker)
+            .field("throttle", &self.throttle)
+            .field("adaptive", &self.adaptive.as_ref().map(|make| make()))
+            .field("retry_budget", &self.retry_budget.as_ref().map(|make| make()))
+            .finish()
+    }
+}

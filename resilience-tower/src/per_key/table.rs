@@ -1,0 +1,105 @@
+//! The keys there are, and the settings for those to come.
+
+use std::{
+    borrow::Borrow,
+    hash::Hash,
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use resilience_core::{circuit_breaker::Transition, keyed::Keyed};
+
+use super::{Policies, Settings};
+
+pub(super) struct Table<K> {
+    pub(super) entries: Keyed<K, Policies>,
+    pub(super) idle: Duration,
+    settings: Mutex<Current>,
+}
+
+/// The settings, and how often they have been replaced.
+struct Current {
+    settings: Settings,
+    epoch: u64,
+}
+
+impl<K: Hash + Eq> Table<K> {
+    pub(super) fn new(settings: Settings, capacity: NonZeroUsize, idle: Duration) -> Self {
+        let settings = Mutex::new(Current { settings, epoch: 0 });
+        Self { entries: Keyed::new(capacity, idle), idle, settings }
+    }
+
+    /// The policies of this key, made if there are none yet.
+    pub(super) fn policies<B>(&self, key: &B, now: Instant) -> Policies
+    where
+        K: Borrow<B> + Clone,
+        B: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.entries.get(key, now).unwrap_or_else(|| self.make(key, now))
+    }
+
+    #[cold]
+    fn make<B>(&self, key: &B, now: Instant) -> Policies
+    where
+        K: Borrow<B> + Clone,
+        B: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let (settings, epoch) = self.current();
+        // A user's function may make a part, so no lock is held.
+        let made = || Policies::new(&settings, epoch, now);
+        let policies = self.entries.get_or_insert_with(key.to_owned(), now, made);
+        if self.current().1 == epoch {
+            return policies;
+        }
+        // `reconfigure` may have gone through the table before this one was in it. A breaker as new as this has nothing to tell.
+        self.put_in_force(now, |_| ());
+        self.entries.get(key, now).unwrap_or(policies)
+    }
+
+    /// Puts other settings in force, for the keys there are and those to come.
+    pub(super) fn reconfigure(&self, settings: Settings, now: Instant, tell: impl FnMut(Transition))
+    where
+        K: Clone,
+    {
+        {
+            let mut current = self.settings.lock();
+            current.settings = settings;
+            current.epoch += 1;
+        }
+        self.put_in_force(now, tell);
+    }
+
+    /// Goes through the table until nothing in it is of other settings, whoever else does the same meanwhile.
+    fn put_in_force(&self, now: Instant, mut tell: impl FnMut(Transition))
+    where
+        K: Clone,
+    {
+        loop {
+            let (settings, epoch) = self.current();
+            let mut is_done = true;
+            let mut renew = |old: &Policies, replace: &dyn Fn(Policies)| {
+                if old.epoch() != epoch {
+                    is_done = false;
+                    let (new, transition) = old.reconfigured(&settings, epoch, now);
+                    replace(new);
+                    transition.into_iter().for_each(&mut tell);
+                }
+            };
+            for (key, old) in self.entries.entries() {
+                renew(&old, &|new| self.entries.replace(&key, |there| there.is_same(&old), new));
+            }
+            if let Some(old) = self.entries.overflow() {
+                renew(&old, &|new| self.entries.replace_overflow(|there| there.is_same(&old), new));
+            }
+            if is_done {
+                return;
+            }
+        }
+    }
+
+    fn current(&self) -> (Settings, u64) {
+        let current = self.settings.lock();
+        (current.settings.clone(), current.epoch)
+    }
+}
