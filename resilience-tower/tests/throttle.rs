@@ -20,7 +20,6 @@ use resilience_tower::{CircuitBreakerLayer, RetryLayer, ThrottleLayer, TimeoutLa
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
 const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
 
 type Outcome = Result<&'static str, Error<&'static str>>;
 
