@@ -118,6 +118,13 @@ impl Context {
         self
     }
 
+    /// Gives the operation these limits where it has none of its own.
+    #[inline]
+    pub fn limit_by_default(&mut self, total: Option<Duration>, attempt: Option<Duration>) {
+        self.total_timeout = self.total_timeout.or(total);
+        self.attempt_timeout = self.attempt_timeout.or(attempt);
+    }
+
     /// The number of this attempt; the first is 1.
     #[must_use]
     #[inline]
@@ -276,6 +283,12 @@ impl<R> Call<R> {
     #[inline]
     pub const fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// The context, to change it.
+    #[inline]
+    pub const fn context_mut(&mut self) -> &mut Context {
+        &mut self.context
     }
 
     /// Takes both apart.

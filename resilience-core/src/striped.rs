@@ -112,6 +112,14 @@ impl<T: fmt::Debug> fmt::Debug for StripedArc<T> {
 /// An owned reference to the value of a [`StripedArc`], for the length of a call.
 pub struct Lease<T>(Arc<Padded<Arc<T>>>);
 
+/// Counted where the first one is.
+impl<T> Clone for Lease<T> {
+    #[inline]
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
 impl<T> Deref for Lease<T> {
     type Target = T;
 

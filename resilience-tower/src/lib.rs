@@ -74,6 +74,7 @@ pub mod rate_limit;
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod reqwest;
 pub mod retry;
+pub mod stack;
 pub mod throttle;
 mod time;
 pub mod timeout;

@@ -307,12 +307,7 @@ type Seen = ((u64, u64), (State, u64, u64, u64), u32);
 
 fn seen(throttle: &Throttle, breaker: &CircuitBreaker, limit: &AdaptiveLimit) -> Seen {
     let (throttle, breaker) = (throttle.snapshot(now()), breaker.snapshot(now()));
-    let calls = (
-        breaker.state,
-        breaker.calls,
-        breaker.failures,
-        u64::from(breaker.consecutive_failures),
-    );
+    let calls = (breaker.state, breaker.calls, breaker.failures, u64::from(breaker.consecutive_failures));
     ((throttle.requests, throttle.accepts), calls, limit.snapshot().in_flight)
 }
 

@@ -8,6 +8,7 @@ pub mod load_shed;
 pub mod rate_limit;
 pub mod retry;
 pub mod retry_budget;
+pub mod stack;
 pub mod throttle;
 pub mod timeout;
 
@@ -25,6 +26,7 @@ pub const ALL: &[Policy] = &[
     adaptive::POLICY,
     rate_limit::POLICY,
     keyed::POLICY,
+    stack::POLICY,
 ];
 
 /// One policy: its name, and a group of implementations for each of its cases.

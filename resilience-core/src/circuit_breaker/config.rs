@@ -48,6 +48,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The length of the time window, if there is one and no count window beside it: how long a failure is remembered for certain.
+    #[must_use]
+    pub fn shortest_window(&self) -> Option<Duration> {
+        self.time_window.filter(|_| self.count_window.is_none())
+    }
+
     /// The defaults: see each setter.
     #[must_use]
     pub const fn new() -> Self {

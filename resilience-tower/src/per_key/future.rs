@@ -18,7 +18,7 @@ use resilience_core::{
     throttle,
 };
 
-use super::{policies::Parts, service::Rules};
+use super::{policies::Bundle, service::Rules};
 use crate::{cut::Cut, time};
 
 pin_project! {
@@ -56,12 +56,12 @@ impl<F, C, O: Observer> ResponseFuture<F, C, O> {
     #[inline]
     pub(super) fn call(
         tickets: Tickets,
-        parts: Lease<Parts>,
+        bundle: Lease<Bundle>,
         rules: &StripedArc<Rules<C, O>>,
         cut: Cut,
         inner: impl FnOnce() -> F,
     ) -> Self {
-        let mut admitted = Admitted { parts, rules: rules.lease(), tickets, cut };
+        let mut admitted = Admitted { bundle, rules: rules.lease(), tickets, cut };
         let inner = on_unwind(inner, || admitted.failed());
         Self { phase: Phase::Running { inner, admitted } }
     }
@@ -109,7 +109,7 @@ impl Tickets {
     /// Asks the policies, outermost first. One that refuses counts for those further out as what is refused further in.
     #[inline]
     pub(super) fn admit<C, O: Observer>(
-        parts: &Parts,
+        bundle: &Bundle,
         rules: &Rules<C, O>,
         now: Instant,
     ) -> Result<Self, Rejected> {
@@ -119,10 +119,10 @@ impl Tickets {
             adaptive: adaptive::Ticket::spent(),
             is_spent: false,
         };
-        if let Some(throttle) = &parts.throttle {
+        if let Some(throttle) = &bundle.throttle {
             tickets.throttle = throttle.admit(|| now)?;
         }
-        if let Some(breaker) = &parts.circuit_breaker {
+        if let Some(breaker) = &bundle.circuit_breaker {
             tickets.circuit_breaker = match breaker.admit_closed(|| now) {
                 Some(ticket) => ticket,
                 None => {
@@ -132,11 +132,11 @@ impl Tickets {
                 }
             };
         }
-        if let Some(limit) = &parts.adaptive {
+        if let Some(limit) = &bundle.adaptive {
             match limit.admit(Priority::Default, || now) {
                 Ok(ticket) => tickets.adaptive = ticket,
                 Err(rejected) => {
-                    tickets.finish(parts, rules, rejected.verdict(), None);
+                    tickets.finish(bundle, rules, rejected.verdict(), None);
                     return Err(rejected);
                 }
             }
@@ -148,7 +148,7 @@ impl Tickets {
     #[inline]
     fn finish<C, O: Observer>(
         &mut self,
-        parts: &Parts,
+        bundle: &Bundle,
         rules: &Rules<C, O>,
         verdict: Verdict,
         hint: Option<Duration>,
@@ -156,13 +156,13 @@ impl Tickets {
         self.is_spent = true;
         let clock = OnceCell::new();
         let now = || *clock.get_or_init(time::now);
-        if let Some(limit) = &parts.adaptive {
+        if let Some(limit) = &bundle.adaptive {
             limit.finish(&mut self.adaptive, verdict, now);
         }
-        if let Some(breaker) = &parts.circuit_breaker {
+        if let Some(breaker) = &bundle.circuit_breaker {
             rules.tell(breaker.finish(&mut self.circuit_breaker, verdict, hint, now));
         }
-        if let Some(throttle) = &parts.throttle {
+        if let Some(throttle) = &bundle.throttle {
             throttle.finish(&mut self.throttle, verdict, now);
         }
     }
@@ -170,7 +170,7 @@ impl Tickets {
 
 /// A call in progress: it reports exactly once, at the latest when it is dropped.
 struct Admitted<C, O: Observer> {
-    parts: Lease<Parts>,
+    bundle: Lease<Bundle>,
     rules: Lease<Rules<C, O>>,
     tickets: Tickets,
     cut: Cut,
@@ -184,7 +184,7 @@ impl<C, O: Observer> Admitted<C, O> {
         C: Classify<T, E>,
         E: Refusal,
     {
-        let Self { parts, rules, tickets, .. } = self;
+        let Self { bundle, rules, tickets, .. } = self;
         let (verdict, hint) = match result.err().and_then(Refusal::rejected) {
             Some(rejected) => (rejected.verdict(), None),
             None => match rules.classify.classify(result) {
@@ -192,17 +192,17 @@ impl<C, O: Observer> Admitted<C, O> {
                 bad => (bad, rules.classify.hint(result).and_then(Hint::wait)),
             },
         };
-        tickets.finish(parts, rules, verdict, hint);
+        tickets.finish(bundle, rules, verdict, hint);
     }
 
     /// A panic further in is a failure of the call, and says nothing about how much the other side can bear.
     #[cold]
     fn failed(&mut self) {
-        let Self { parts, rules, tickets, .. } = self;
-        if let Some(limit) = &parts.adaptive {
+        let Self { bundle, rules, tickets, .. } = self;
+        if let Some(limit) = &bundle.adaptive {
             limit.finish(&mut tickets.adaptive, Verdict::Ignored, time::now);
         }
-        tickets.finish(parts, rules, Verdict::Failure(FailureKind::Fault), None);
+        tickets.finish(bundle, rules, Verdict::Failure(FailureKind::Fault), None);
     }
 }
 
@@ -218,18 +218,18 @@ impl<C, O: Observer> Drop for Admitted<C, O> {
 impl<C, O: Observer> Admitted<C, O> {
     #[inline(never)]
     fn abandon(&mut self) {
-        let Self { parts, rules, tickets, cut } = self;
+        let Self { bundle, rules, tickets, cut } = self;
         let clock = OnceCell::new();
         let now = || *clock.get_or_init(time::now);
         // Not even pending yet, a limit counted from then cannot be over.
         let is_cut = matches!(cut, Cut::At(at) if now() >= *at);
-        if let Some(limit) = &parts.adaptive {
+        if let Some(limit) = &bundle.adaptive {
             limit.abandon(&mut tickets.adaptive, is_cut, now);
         }
-        if let Some(breaker) = &parts.circuit_breaker {
+        if let Some(breaker) = &bundle.circuit_breaker {
             rules.tell(breaker.abandon(&mut tickets.circuit_breaker, is_cut, now));
         }
-        if let Some(throttle) = &parts.throttle {
+        if let Some(throttle) = &bundle.throttle {
             throttle.abandon(&mut tickets.throttle, is_cut, now);
         }
     }

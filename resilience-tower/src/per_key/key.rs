@@ -10,7 +10,7 @@ use std::{
 
 use resilience_core::striped::Lease;
 
-use super::{Policies, policies::Parts, table::Table};
+use super::{Policies, policies::Bundle, table::Table};
 
 /// Says which key a request has: a function of it, or a type that lends a part of it, so that nothing is copied as long as the
 /// key is known.
@@ -54,11 +54,10 @@ pub trait Find<Req>: sealed::Sealed {
     type Request;
 
     #[doc(hidden)]
-    #[expect(private_interfaces, reason = "nobody else calls it")]
-    fn find(&mut self, request: Req, now: Instant) -> (Lease<Parts>, Self::Request);
+    fn find(&mut self, request: Req, now: Instant) -> (Lease<Bundle>, Self::Request);
 }
 
-pub(super) mod sealed {
+pub(crate) mod sealed {
     #[expect(unnameable_types, reason = "that is what seals it")]
     pub trait Sealed {}
     impl<K, Q> Sealed for super::ByKey<K, Q> {}
@@ -84,7 +83,7 @@ struct Last<K> {
 }
 
 impl<K, Q> ByKey<K, Q> {
-    pub(super) const fn new(table: Arc<Table<K>>, key: Q) -> Self {
+    pub(crate) const fn new(table: Arc<Table<K>>, key: Q) -> Self {
         Self { table, key, last: None }
     }
 }
@@ -98,19 +97,18 @@ where
     type Request = Req;
 
     #[inline]
-    #[expect(private_interfaces, reason = "nobody else calls it")]
-    fn find(&mut self, request: Req, now: Instant) -> (Lease<Parts>, Req) {
+    fn find(&mut self, request: Req, now: Instant) -> (Lease<Bundle>, Req) {
         let Self { table, key, last } = self;
-        let parts = key.look(&request, |key| match last {
+        let bundle = key.look(&request, |key| match last {
             Some(last) if last.is_of(key, now, table.idle) => last.policies.lease(),
             _ => {
                 let policies = table.policies(key, now);
-                let parts = policies.lease();
+                let bundle = policies.lease();
                 *last = Some(Last { key: key.to_owned(), policies, told: now });
-                parts
+                bundle
             }
         });
-        (parts, request)
+        (bundle, request)
     }
 }
 

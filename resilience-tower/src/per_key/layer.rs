@@ -59,7 +59,12 @@ impl<K: Hash + Eq, Q> PerKeyLayer<ByKey<K, Q>> {
     /// At most `capacity` keys, each forgotten when unused for `idle`.
     #[must_use]
     pub fn with_capacity(settings: Settings, key: Q, capacity: NonZeroUsize, idle: Duration) -> Self {
-        let find = ByKey::new(Arc::new(Table::new(settings, capacity, idle)), key);
+        Self::with_find(ByKey::new(Arc::new(Table::new(settings, capacity, idle)), key))
+    }
+}
+
+impl<F> PerKeyLayer<F> {
+    pub(crate) fn with_find(find: F) -> Self {
         Self { find, rules: StripedArc::new(Rules { classify: ErrorsAreFailures, observer: () }) }
     }
 }

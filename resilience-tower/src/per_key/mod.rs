@@ -27,6 +27,9 @@ mod service;
 mod settings;
 mod table;
 
+#[doc(hidden)]
+pub use self::policies::Bundle;
+pub(crate) use self::{key::sealed, settings::OperationSettings, table::Table};
 pub use self::{
     key::{ByKey, Find, Key},
     layer::PerKeyLayer,

@@ -14,7 +14,7 @@ use resilience_core::{
     striped::{Lease, StripedArc},
 };
 
-use super::Settings;
+use super::{Settings, settings::OperationSettings};
 
 /// The policies of one key: to look at them, to override a breaker by hand.
 ///
@@ -22,14 +22,15 @@ use super::Settings;
 ///
 /// A clone is of the same policies.
 #[derive(Clone)]
-pub struct Policies(StripedArc<Parts>);
+pub struct Policies(StripedArc<Bundle>);
 
 /// What calls of one key share.
-pub(super) struct Parts {
+pub struct Bundle {
     pub(super) circuit_breaker: Option<CircuitBreaker>,
     pub(super) throttle: Option<Throttle>,
     pub(super) adaptive: Option<AdaptiveLimit>,
-    pub(super) retry_budget: Option<RetryBudget>,
+    pub(crate) retry_budget: Option<RetryBudget>,
+    pub(crate) operation: OperationSettings,
     /// Which settings these are of.
     epoch: u64,
     /// Set once the table holds other policies for the key, or none. Relaxed: who reads it late has used the old ones a little
@@ -63,11 +64,12 @@ impl Policies {
     }
 
     pub(super) fn new(settings: &Settings, epoch: u64, now: Instant) -> Self {
-        Self(StripedArc::new(Parts {
+        Self(StripedArc::new(Bundle {
             circuit_breaker: settings.circuit_breaker.clone().map(|config| CircuitBreaker::new(config, now)),
             throttle: settings.throttle.map(|config| Throttle::new(config, now)),
             adaptive: settings.adaptive.as_ref().map(|make| AdaptiveLimit::new(make(), now)),
             retry_budget: settings.retry_budget.as_ref().map(|make| make()),
+            operation: settings.operation,
             epoch,
             is_given_up: AtomicBool::new(false),
         }))
@@ -82,7 +84,7 @@ impl Policies {
         epoch: u64,
         now: Instant,
     ) -> (Self, Option<Transition>) {
-        let Parts { circuit_breaker, throttle, adaptive, retry_budget, .. } = &*self.0;
+        let Bundle { circuit_breaker, throttle, adaptive, retry_budget, .. } = &*self.0;
         let mut transition = None;
         if let (Some(breaker), Some(config)) = (circuit_breaker, &settings.circuit_breaker) {
             transition = breaker.reconfigure(config.clone(), now);
@@ -94,11 +96,12 @@ impl Policies {
             limit.reconfigure(make());
         }
         let Self(new) = Self::new(settings, epoch, now);
-        let parts = Parts {
+        let parts = Bundle {
             circuit_breaker: keep(circuit_breaker, &new.circuit_breaker),
             throttle: keep(throttle, &new.throttle),
             adaptive: keep(adaptive, &new.adaptive),
             retry_budget: keep(retry_budget, &new.retry_budget),
+            operation: settings.operation,
             epoch,
             is_given_up: AtomicBool::new(false),
         };
@@ -110,7 +113,7 @@ impl Policies {
     }
 
     #[inline]
-    pub(super) fn lease(&self) -> Lease<Parts> {
+    pub(super) fn lease(&self) -> Lease<Bundle> {
         self.0.lease()
     }
 
@@ -131,7 +134,7 @@ fn keep<P: Clone>(old: &Option<P>, new: &Option<P>) -> Option<P> {
 /// Worth what the most valuable of them is.
 impl Entry for Policies {
     fn worth(&self, now: Instant) -> Worth {
-        let Parts { circuit_breaker, throttle, adaptive, retry_budget, .. } = &*self.0;
+        let Bundle { circuit_breaker, throttle, adaptive, retry_budget, .. } = &*self.0;
         let worths = [
             circuit_breaker.as_ref().map(|policy| policy.worth(now)),
             throttle.as_ref().map(|policy| policy.worth(now)),
@@ -146,13 +149,19 @@ impl Entry for Policies {
     }
 }
 
-impl fmt::Debug for Policies {
+impl fmt::Debug for Bundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Policies")
-            .field("circuit_breaker", &self.circuit_breaker())
-            .field("throttle", &self.throttle())
-            .field("adaptive", &self.adaptive())
-            .field("retry_budget", &self.retry_budget())
+            .field("circuit_breaker", &self.circuit_breaker)
+            .field("throttle", &self.throttle)
+            .field("adaptive", &self.adaptive)
+            .field("retry_budget", &self.retry_budget)
             .finish()
+    }
+}
+
+impl fmt::Debug for Policies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
     }
 }

@@ -87,11 +87,11 @@ where
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let now = time::now();
-        let (parts, request) = self.find.find(request, now);
-        match Tickets::admit(&parts, &self.rules, now) {
+        let (bundle, request) = self.find.find(request, now);
+        match Tickets::admit(&bundle, &self.rules, now) {
             Ok(tickets) => {
                 let cut = Cut::of(request.context());
-                ResponseFuture::call(tickets, parts, &self.rules, cut, || self.inner.call(request))
+                ResponseFuture::call(tickets, bundle, &self.rules, cut, || self.inner.call(request))
             }
             Err(rejected) => {
                 self.rules.tell_rejected(rejected);

@@ -1,6 +1,6 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
-use resilience_core::{adaptive, circuit_breaker, retry::RetryBudget, throttle};
+use resilience_core::{RetryPolicy, adaptive, circuit_breaker, retry::RetryBudget, throttle};
 
 /// Which policies each key gets, and with which settings. None of them at first.
 ///
@@ -19,6 +19,15 @@ pub struct Settings {
     pub(super) throttle: Option<throttle::Config>,
     pub(super) adaptive: Option<Make<adaptive::Config>>,
     pub(super) retry_budget: Option<Make<RetryBudget>>,
+    pub(crate) operation: OperationSettings,
+}
+
+/// What a stack says of its operations; a layer by itself says nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct OperationSettings {
+    pub(crate) total_timeout: Option<Duration>,
+    pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) retry: Option<RetryPolicy>,
 }
 
 type Make<T> = Arc<dyn Fn() -> T + Send + Sync>;

@@ -12,9 +12,9 @@ use resilience_core::{circuit_breaker::Transition, keyed::Keyed};
 
 use super::{Policies, Settings};
 
-pub(super) struct Table<K> {
-    pub(super) entries: Keyed<K, Policies>,
-    pub(super) idle: Duration,
+pub(crate) struct Table<K> {
+    pub(crate) entries: Keyed<K, Policies>,
+    pub(crate) idle: Duration,
     settings: Mutex<Current>,
 }
 
@@ -25,13 +25,13 @@ struct Current {
 }
 
 impl<K: Hash + Eq> Table<K> {
-    pub(super) fn new(settings: Settings, capacity: NonZeroUsize, idle: Duration) -> Self {
+    pub(crate) fn new(settings: Settings, capacity: NonZeroUsize, idle: Duration) -> Self {
         let settings = Mutex::new(Current { settings, epoch: 0 });
         Self { entries: Keyed::new(capacity, idle), idle, settings }
     }
 
     /// The policies of this key, made if there are none yet.
-    pub(super) fn policies<B>(&self, key: &B, now: Instant) -> Policies
+    pub(crate) fn policies<B>(&self, key: &B, now: Instant) -> Policies
     where
         K: Borrow<B> + Clone,
         B: Hash + Eq + ToOwned<Owned = K> + ?Sized,
@@ -58,7 +58,7 @@ impl<K: Hash + Eq> Table<K> {
     }
 
     /// Puts other settings in force, for the keys there are and those to come.
-    pub(super) fn reconfigure(&self, settings: Settings, now: Instant, tell: impl FnMut(Transition))
+    pub(crate) fn reconfigure(&self, settings: Settings, now: Instant, tell: impl FnMut(Transition))
     where
         K: Clone,
     {

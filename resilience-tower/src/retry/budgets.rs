@@ -2,7 +2,7 @@
 
 use std::{fmt, hash::Hash, num::NonZeroUsize, sync::Arc, time::Duration};
 
-use resilience_core::{keyed::Keyed, retry::RetryBudget};
+use resilience_core::{RetryPolicy, keyed::Keyed, retry::RetryBudget};
 
 use crate::time;
 
@@ -20,9 +20,15 @@ pub trait Budgets<Req>: sealed::Sealed {
     fn hold(&self, request: &Req) -> Self::Held;
     #[doc(hidden)]
     fn budget<'a>(&'a self, held: &'a Self::Held) -> Option<&'a RetryBudget>;
+    /// The policy for this request, if it is not the layer's.
+    #[doc(hidden)]
+    fn policy<'a>(&'a self, held: &'a Self::Held) -> Option<&'a RetryPolicy> {
+        let _ = held;
+        None
+    }
 }
 
-mod sealed {
+pub(crate) mod sealed {
     #[expect(unnameable_types, reason = "that is what seals it")]
     pub trait Sealed {}
     impl Sealed for Option<super::RetryBudget> {}

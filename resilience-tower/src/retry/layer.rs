@@ -106,6 +106,11 @@ impl<C, B, O: Clone> RetryLayer<C, B, O> {
         self,
         budgets: KeyedBudgets<K, Q>,
     ) -> RetryLayer<C, KeyedBudgets<K, Q>, O> {
+        self.with_budgets(budgets)
+    }
+
+    /// Pays for retries from wherever `budgets` finds the budget of a request.
+    pub(crate) fn with_budgets<A>(self, budgets: A) -> RetryLayer<C, A, O> {
         let Backing { observer, seeds, .. } = &*self.backing;
         let backing = Backing { budgets, observer: observer.clone(), seeds: seeds.clone() };
         self.with_backing(backing)

@@ -23,7 +23,7 @@
 //! called, so limits further in see every one. The call context tells the layers inside the number of the attempt.
 
 mod account;
-mod budgets;
+pub(crate) mod budgets;
 pub mod future;
 mod layer;
 mod replay;

@@ -66,10 +66,11 @@ where
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let held = self.backing.budgets.hold(&request);
+        let policy = *self.backing.budgets.policy(&held).unwrap_or(&self.policy);
         if let Some(trail) = trail(&request) {
             trail.set_attempt(1);
         }
-        let copy = if self.policy.retries() { request.try_clone() } else { None };
+        let copy = if policy.retries() { request.try_clone() } else { None };
         let (service, trail) = match copy {
             Some(_) => (Some(self.inner.clone()), None),
             None => (None, trail(&request).cloned()),
@@ -77,6 +78,6 @@ where
         let attempt = self.inner.call(request);
         // Only now: a panic in `call` has nothing to undo.
         let account = Account::open(&self.backing, held);
-        ResponseFuture::new(attempt, (service, copy), trail, self.policy, self.classify.clone(), account)
+        ResponseFuture::new(attempt, (service, copy), trail, policy, self.classify.clone(), account)
     }
 }

@@ -1,0 +1,164 @@
+use std::{borrow::Borrow, fmt, hash::Hash, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use resilience_core::{Bulkhead, RateLimiter, keyed::Keyed};
+
+use super::ClientSettings;
+use crate::{
+    per_key::{Policies, Table},
+    stack::Invalid,
+    time,
+};
+
+/// The handle of a client's stack: to look at its policies, override breakers, and change settings while it runs.
+///
+/// ```
+/// use std::time::Duration;
+/// use resilience_tower::stack::{self, ClientSettings};
+///
+/// let layer = stack::client("payments");
+/// let handle = layer.handle().clone();
+/// handle.reconfigure(&ClientSettings::new().attempt_timeout(Duration::from_millis(300)))?;
+/// assert_eq!(handle.name(), "payments");
+/// # Ok::<(), stack::Invalid>(())
+/// ```
+///
+/// # Clone
+///
+/// A clone is of the same stack.
+pub struct ClientHandle<K = ()> {
+    pub(super) table: Arc<Table<K>>,
+    pub(super) limits: Arc<Limits>,
+}
+
+/// What is not per destination.
+pub(super) struct Limits {
+    name: String,
+    pub(super) bulkhead: Option<Bulkhead>,
+    pub(super) rate_limit: Option<RateLimiter>,
+    pub(super) rate_limit_wait: Duration,
+    settings: Mutex<ClientSettings>,
+}
+
+impl<K> ClientHandle<K> {
+    pub(super) fn new(name: &str, settings: &ClientSettings, table: Arc<Table<K>>) -> Self {
+        let limits = Limits {
+            name: name.to_owned(),
+            bulkhead: settings.bulkhead.clone().map(Bulkhead::new),
+            rate_limit: settings.rate_limit.map(|quota| RateLimiter::new(quota, time::now())),
+            rate_limit_wait: settings.rate_limit_wait,
+            settings: Mutex::new(settings.clone()),
+        };
+        Self { table, limits: Arc::new(limits) }
+    }
+
+    pub(super) fn with_table<J>(&self, table: Arc<Table<J>>) -> ClientHandle<J> {
+        ClientHandle { table, limits: Arc::clone(&self.limits) }
+    }
+
+    /// The name of the stack.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.limits.name
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> ClientSettings {
+        self.limits.settings.lock().clone()
+    }
+
+    /// The bulkhead, if there is one.
+    #[must_use]
+    pub fn bulkhead(&self) -> Option<&Bulkhead> {
+        self.limits.bulkhead.as_ref()
+    }
+
+    /// The limiter of the rate, if there is one.
+    #[must_use]
+    pub fn rate_limiter(&self) -> Option<&RateLimiter> {
+        self.limits.rate_limit.as_ref()
+    }
+
+    /// The destinations: to count and list them.
+    #[must_use]
+    pub fn destinations(&self) -> &Keyed<K, Policies> {
+        &self.table.entries
+    }
+}
+
+impl<K: Hash + Eq + Clone> ClientHandle<K> {
+    /// The policies of a destination, made if there are none yet.
+    #[must_use]
+    pub fn policies<B>(&self, destination: &B) -> Policies
+    where
+        K: Borrow<B>,
+        B: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.table.policies(destination, time::now())
+    }
+
+    /// Puts other settings in force, for operations to come; those under way end as they began. State is kept: windows, open breakers,
+    /// permits, tokens of budgets.
+    ///
+    /// # Errors
+    ///
+    /// If the settings do not [fit together](ClientSettings::check), or turn a bulkhead or a rate limit on or off, or change how long
+    /// calls wait for it, which needs a new stack. Then nothing is changed.
+    pub fn reconfigure(&self, settings: &ClientSettings) -> Result<(), Invalid> {
+        settings.check()?;
+        let Limits { bulkhead, rate_limit, .. } = &*self.limits;
+        self.check_shape(settings)?;
+        let mut current = self.limits.settings.lock();
+        *current = settings.clone();
+        let now = time::now();
+        if let (Some(bulkhead), Some(config)) = (bulkhead, &settings.bulkhead) {
+            bulkhead.reconfigure(config.clone());
+        }
+        if let (Some(limiter), Some(quota)) = (rate_limit, settings.rate_limit) {
+            limiter.reconfigure(quota, now);
+        }
+        // Under the lock, so that of two changes at once one is in force everywhere.
+        self.table.reconfigure(settings.per_key(), now, |_| ());
+        Ok(())
+    }
+
+    /// What is built in cannot change.
+    fn check_shape(&self, settings: &ClientSettings) -> Result<(), Invalid> {
+        let Limits { bulkhead, rate_limit, rate_limit_wait, .. } = &*self.limits;
+        let built_in = |part: &str, is: bool, shall: bool| match is == shall {
+            true => Ok(()),
+            false => Err(Invalid(format!(
+                "`{part}` is {} in this stack, and cannot be turned {} while it runs: make a new stack",
+                if is { "on" } else { "off" },
+                if shall { "on" } else { "off" },
+            ))),
+        };
+        built_in("bulkhead", bulkhead.is_some(), settings.bulkhead.is_some())?;
+        built_in("rate_limit", rate_limit.is_some(), settings.rate_limit.is_some())?;
+        if rate_limit.is_some() && *rate_limit_wait != settings.rate_limit_wait {
+            return Err(Invalid(format!(
+                "`rate_limit_wait` is {rate_limit_wait:?} in this stack, and cannot become {:?} while it runs: make a new stack",
+                settings.rate_limit_wait,
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl<K> Clone for ClientHandle<K> {
+    fn clone(&self) -> Self {
+        Self { table: Arc::clone(&self.table), limits: Arc::clone(&self.limits) }
+    }
+}
+
+impl<K> fmt::Debug for ClientHandle<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientHandle")
+            .field("name", &self.limits.name)
+            .field("destinations", &self.table.entries)
+            .field("bulkhead", &self.limits.bulkhead)
+            .field("rate_limit", &self.limits.rate_limit)
+            .finish_non_exhaustive()
+    }
+}

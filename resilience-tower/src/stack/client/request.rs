@@ -1,0 +1,107 @@
+//! What goes into a stack, and where to.
+
+use resilience_core::Call;
+
+use crate::per_key::Key;
+
+/// A request that a stack takes: as it is, or in a [`Call`] with a context of its own.
+///
+/// For a request type of your own it is one line: `impl IntoCall for GetUser {}`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not known as a request of a stack",
+    note = "for a type of your own: `impl IntoCall for {Self} {{ type Request = Self; fn into_call(self) -> Call<Self> {{ Call::new(self) }} }}`; or send a `Call` of it"
+)]
+pub trait IntoCall {
+    /// The request that the service inside receives.
+    type Request;
+
+    /// The request with its context.
+    fn into_call(self) -> Call<Self::Request>;
+}
+
+impl<R> IntoCall for Call<R> {
+    type Request = R;
+
+    #[inline]
+    fn into_call(self) -> Self {
+        self
+    }
+}
+
+macro_rules! fresh {
+    ($($(#[$meta:meta])* $request:ty),+ $(,)?) => {
+        $($(#[$meta])* impl IntoCall for $request {
+            type Request = Self;
+
+            #[inline]
+            fn into_call(self) -> Call<Self> {
+                Call::new(self)
+            }
+        })+
+    };
+}
+
+fresh!((), bool, char, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize);
+fresh!(f32, f64, &'static str, String, Vec<u8>);
+
+#[cfg(feature = "reqwest")]
+fresh!(
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+    reqwest::Request
+);
+
+/// A context in the extensions, such as the one that a server has put there with the caller's deadline, is the context of the call.
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+impl<B> IntoCall for http::Request<B> {
+    type Request = Self;
+
+    fn into_call(mut self) -> Call<Self> {
+        let context = self.extensions_mut().remove();
+        Call::with_context(self, context.unwrap_or_default())
+    }
+}
+
+/// All requests go to one destination.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OneDestination;
+
+impl<Req> Key<Req> for OneDestination {
+    type Key = ();
+
+    #[inline]
+    fn look<R>(&self, _: &Req, look: impl FnOnce(&()) -> R) -> R {
+        look(&())
+    }
+}
+
+/// The destination of a request is the authority of its URI, host and port: what a breaker or a budget should be for.
+///
+/// Requests without one share a destination.
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Destination;
+
+#[cfg(feature = "http")]
+impl<B> Key<Call<http::Request<B>>> for Destination {
+    type Key = str;
+
+    #[inline]
+    fn look<R>(&self, call: &Call<http::Request<B>>, look: impl FnOnce(&str) -> R) -> R {
+        let authority = call.request().uri().authority().map_or("", |authority| authority.as_str());
+        // Without the user's name and password.
+        look(authority.rsplit('@').next().unwrap_or_default())
+    }
+}
+
+#[cfg(feature = "reqwest")]
+impl Key<Call<reqwest::Request>> for Destination {
+    type Key = str;
+
+    #[inline]
+    fn look<R>(&self, call: &Call<reqwest::Request>, look: impl FnOnce(&str) -> R) -> R {
+        let authority = call.request().url().authority();
+        look(authority.rsplit('@').next().unwrap_or_default())
+    }
+}

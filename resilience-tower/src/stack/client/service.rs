@@ -1,0 +1,74 @@
+use std::task::{Context, Poll};
+
+use resilience_core::Call;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    IntoCall,
+    carried::{Carried, Routed},
+};
+use crate::{
+    Bulkhead, PerKey, RateLimit, Retry, Timeout, Transport,
+    per_key::{ByKey, Find, OperationSettings},
+    stack::Optional,
+    time,
+};
+
+/// The parts inside the operation slot, by name.
+pub type Parts<S, C, O, At> = Timeout<Limited<Retried<S, C, O, At>, O>, O>;
+/// With a bulkhead and a rate limit, or without.
+type Limited<S, O> = Optional<Bulkhead<Rated<S, O>, O>, Rated<S, O>>;
+type Rated<S, O> = Optional<RateLimit<S, O>, S>;
+/// With what stands around each attempt.
+type Retried<S, C, O, At> = Retry<Guarded<S, C, O, At>, C, Carried, O>;
+type Guarded<S, C, O, At> = PerKey<<At as Layer<Attempt<S, O>>>::Service, Carried, C, O>;
+/// What the attempt slot stands around.
+pub(super) type Attempt<S, O> = Timeout<Transport<S>, O>;
+
+/// The service of [`ClientLayer`](super::ClientLayer): `S` is what stands in the operation slot and inside.
+///
+/// # Clone
+///
+/// A clone shares all state. It starts unready and holds nothing.
+#[derive(Debug)]
+pub struct Client<S, K, Q> {
+    inner: S,
+    find: ByKey<K, Q>,
+}
+
+impl<S, K, Q> Client<S, K, Q> {
+    pub(super) const fn new(inner: S, find: ByKey<K, Q>) -> Self {
+        Self { inner, find }
+    }
+}
+
+impl<S: Clone, K, Q: Clone> Clone for Client<S, K, Q> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), self.find.clone())
+    }
+}
+
+impl<S, K, Q, Req> Service<Req> for Client<S, K, Q>
+where
+    Req: IntoCall,
+    ByKey<K, Q>: Find<Call<Req::Request>, Request = Call<Req::Request>>,
+    S: Service<Routed<Req::Request>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, request: Req) -> Self::Future {
+        let (to, mut call) = self.find.find(request.into_call(), time::now());
+        let OperationSettings { total_timeout, attempt_timeout, .. } = to.operation;
+        call.context_mut().limit_by_default(total_timeout, attempt_timeout);
+        self.inner.call(Routed { call, to })
+    }
+}

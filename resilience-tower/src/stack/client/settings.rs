@@ -1,0 +1,261 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use resilience_core::{
+    RetryPolicy,
+    adaptive::{self, Aimd},
+    bulkhead, circuit_breaker,
+    rate_limit::Quota,
+    retry::RetryBudget,
+    throttle,
+};
+
+use crate::{per_key, stack::Invalid};
+
+/// The settings of a client's stack. `None` leaves a part out.
+///
+/// ```
+/// use std::time::Duration;
+/// use resilience_core::{bulkhead, circuit_breaker};
+/// use resilience_tower::stack::ClientSettings;
+///
+/// let settings = ClientSettings::new()
+///     .total_timeout(Duration::from_secs(2))
+///     .attempt_timeout(Duration::from_millis(500))
+///     .circuit_breaker(circuit_breaker::Config::new().min_calls(50))
+///     .throttle(None)
+///     .bulkhead(bulkhead::Config::new(100));
+/// # let _ = settings;
+/// ```
+#[derive(Clone)]
+pub struct ClientSettings {
+    pub(super) total_timeout: Option<Duration>,
+    pub(super) attempt_timeout: Option<Duration>,
+    pub(super) bulkhead: Option<bulkhead::Config>,
+    pub(super) rate_limit: Option<Quota>,
+    pub(super) rate_limit_wait: Duration,
+    pub(super) retry: Option<RetryPolicy>,
+    retry_budget: Option<Make<RetryBudget>>,
+    pub(super) throttle: Option<throttle::Config>,
+    pub(super) circuit_breaker: Option<circuit_breaker::Config>,
+    adaptive: Adaptive,
+}
+
+type Make<T> = Arc<dyn Fn() -> T + Send + Sync>;
+
+/// The adaptive limit.
+#[derive(Clone)]
+enum Adaptive {
+    Off,
+    /// With a target that follows from the attempt timeout.
+    ByTimeout,
+    Made(Make<adaptive::Config>),
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ClientSettings {
+    /// The defaults: see each setter.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            total_timeout: Some(Duration::from_secs(5)),
+            attempt_timeout: Some(Duration::from_secs(2)),
+            bulkhead: None,
+            rate_limit: None,
+            rate_limit_wait: Duration::from_secs(1),
+            retry: Some(RetryPolicy::new()),
+            retry_budget: Some(Arc::new(RetryBudget::new)),
+            throttle: Some(throttle::Config::new()),
+            circuit_breaker: Some(circuit_breaker::Config::new()),
+            adaptive: Adaptive::ByTimeout,
+        }
+    }
+
+    /// The time for a whole operation, retries and pauses included. 5 s by default: what a person waits for.
+    ///
+    /// A call may bring [its own](resilience_core::Context::with_total_timeout), and a deadline that it brings binds if it is earlier.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    #[must_use]
+    #[track_caller]
+    pub fn total_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.total_timeout = checked("total_timeout", limit.into());
+        self
+    }
+
+    /// The time for one attempt. 2 s by default: two attempts and a pause have room in the total.
+    ///
+    /// The adaptive limit takes its latency target from it, unless it is [set](Self::adaptive).
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    #[must_use]
+    #[track_caller]
+    pub fn attempt_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.attempt_timeout = checked("attempt_timeout", limit.into());
+        self
+    }
+
+    /// How many operations may run at a time, whatever their destination. Off by default: the adaptive limit bounds what a destination
+    /// gets, and what a process bears only its author knows.
+    #[must_use]
+    pub fn bulkhead(mut self, config: impl Into<Option<bulkhead::Config>>) -> Self {
+        self.bulkhead = config.into();
+        self
+    }
+
+    /// How many operations may be sent in a time, whatever their destination. Off by default: it is for a quota that somebody has
+    /// granted.
+    #[must_use]
+    pub fn rate_limit(mut self, quota: impl Into<Option<Quota>>) -> Self {
+        self.rate_limit = quota.into();
+        self
+    }
+
+    /// How long an operation may wait for the rate limit. 1 s by default: a client smooths a burst rather than fail it. Zero refuses
+    /// at once.
+    #[must_use]
+    pub const fn rate_limit_wait(mut self, max: Duration) -> Self {
+        self.rate_limit_wait = max;
+        self
+    }
+
+    /// When to try again. Up to three attempts by default.
+    #[must_use]
+    pub fn retry(mut self, policy: impl Into<Option<RetryPolicy>>) -> Self {
+        self.retry = policy.into();
+        self
+    }
+
+    /// What pays for retries: a budget for each destination, made by `make`. Paid for by successes by default.
+    #[must_use]
+    pub fn retry_budget(mut self, make: impl Fn() -> RetryBudget + Send + Sync + 'static) -> Self {
+        self.retry_budget = Some(Arc::new(make));
+        self
+    }
+
+    /// Retries without a budget. Then an outage multiplies the load on what is failing by the number of attempts.
+    #[must_use]
+    pub fn without_retry_budget(mut self) -> Self {
+        self.retry_budget = None;
+        self
+    }
+
+    /// The throttle of each destination.
+    #[must_use]
+    pub fn throttle(mut self, config: impl Into<Option<throttle::Config>>) -> Self {
+        self.throttle = config.into();
+        self
+    }
+
+    /// The breaker of each destination.
+    #[must_use]
+    pub fn circuit_breaker(mut self, config: impl Into<Option<circuit_breaker::Config>>) -> Self {
+        self.circuit_breaker = config.into();
+        self
+    }
+
+    /// The adaptive limit of each destination, of settings that `make` makes: an algorithm has a state of its own. By default
+    /// [`Aimd::for_timeout`] with the attempt timeout.
+    #[must_use]
+    pub fn adaptive(mut self, make: impl Fn() -> adaptive::Config + Send + Sync + 'static) -> Self {
+        self.adaptive = Adaptive::Made(Arc::new(make));
+        self
+    }
+
+    /// No adaptive limit.
+    #[must_use]
+    pub fn without_adaptive(mut self) -> Self {
+        self.adaptive = Adaptive::Off;
+        self
+    }
+
+    /// Whether they fit together.
+    ///
+    /// # Errors
+    ///
+    /// If an attempt may take longer than the whole operation, or the breaker's window is shorter than an attempt: then the calls that
+    /// time out would leave the window as soon as they enter it.
+    pub fn check(&self) -> Result<(), Invalid> {
+        let Some(attempt) = self.attempt_timeout else { return Ok(()) };
+        if let Some(total) = self.total_timeout.filter(|&total| total < attempt) {
+            return Err(Invalid(format!(
+                "`attempt_timeout` is {attempt:?} and `total_timeout` {total:?}: an attempt may not take longer than the \
+                 whole operation; lower `attempt_timeout` or leave it out"
+            )));
+        }
+        let window = self.circuit_breaker.as_ref().and_then(circuit_breaker::Config::shortest_window);
+        if let Some(window) = window.filter(|&window| window < attempt) {
+            return Err(Invalid(format!(
+                "the `time_window` of `circuit_breaker` is {window:?} and `attempt_timeout` {attempt:?}: calls that hang would \
+                 not be seen together; make the window longer than an attempt"
+            )));
+        }
+        Ok(())
+    }
+
+    /// What each destination gets.
+    pub(super) fn per_key(&self) -> per_key::Settings {
+        let mut settings = per_key::Settings::new();
+        settings.operation = per_key::OperationSettings {
+            total_timeout: self.total_timeout,
+            attempt_timeout: self.attempt_timeout,
+            retry: self.retry,
+        };
+        if let Some(config) = self.throttle {
+            settings = settings.throttle(config);
+        }
+        if let Some(config) = &self.circuit_breaker {
+            settings = settings.circuit_breaker(config.clone());
+        }
+        if let Some(make) = self.retry_budget.clone().filter(|_| self.retry.is_some()) {
+            settings = settings.retry_budget(move || make());
+        }
+        match (&self.adaptive, self.attempt_timeout) {
+            (Adaptive::Off, _) => settings,
+            (Adaptive::Made(make), _) => {
+                let make = Arc::clone(make);
+                settings.adaptive(move || make())
+            }
+            (Adaptive::ByTimeout, Some(attempt)) => {
+                settings.adaptive(move || adaptive::Config::new(Aimd::for_timeout(attempt)))
+            }
+            (Adaptive::ByTimeout, None) => settings.adaptive(adaptive::Config::default),
+        }
+    }
+}
+
+#[track_caller]
+fn checked(field: &str, limit: Option<Duration>) -> Option<Duration> {
+    assert!(limit != Some(Duration::ZERO), "`{field}` is 0ns, it must be longer than zero, or `None`");
+    limit
+}
+
+impl fmt::Debug for ClientSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let adaptive = match &self.adaptive {
+            Adaptive::Off => None,
+            Adaptive::ByTimeout => self.attempt_timeout.map(Aimd::for_timeout).map(adaptive::Config::new),
+            Adaptive::Made(make) => Some(make()),
+        };
+        f.debug_struct("ClientSettings")
+            .field("total_timeout", &self.total_timeout)
+            .field("attempt_timeout", &self.attempt_timeout)
+            .field("bulkhead", &self.bulkhead)
+            .field("rate_limit", &self.rate_limit)
+            .field("rate_limit_wait", &self.rate_limit_wait)
+            .field("retry", &self.retry)
+            .field("retry_budget", &self.retry_budget.as_ref().map(|make| make()))
+            .field("throttle", &self.throttle)
+            .field("circuit_breaker", &self.circuit_breaker)
+            .field("adaptive", &adaptive)
+            .finish()
+    }
+}

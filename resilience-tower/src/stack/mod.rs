@@ -1,0 +1,38 @@
+//! Ready-made stacks: all policies in the right order, with defaults that survive real failures.
+//!
+//! [`client`] goes around what sends requests, [`server`](fn@server) around what answers them. Both are layers of named types; nothing is
+//! boxed. Each part has settings, can be left out, and has a handle while the stack runs; layers of one's own go into the slots.
+//!
+//! # A client, outermost first
+//!
+//! | part | by default | per destination |
+//! |---|---|---|
+//! | slot for the [operation](ClientLayer::operation) | empty | |
+//! | total timeout, or the deadline that the call brings | 5 s | |
+//! | bulkhead | off | |
+//! | rate limit | off | |
+//! | retry, with its budget | 3 attempts, paid for by successes | the budget |
+//! | throttle | on | yes |
+//! | circuit breaker | on | yes |
+//! | adaptive limit | latency target of 0.4 attempt timeouts | yes |
+//! | slot for the [attempt](ClientLayer::attempt) | empty | |
+//! | attempt timeout | 2 s | |
+//!
+//! The service inside needs no changes: requests go in as they are, or as a [`Call`](resilience_core::Call) with a context of its own, and
+//! errors come out as [`Error<E>`](resilience_core::Error).
+
+mod client;
+mod invalid;
+mod optional;
+
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub use self::client::Destination;
+pub use self::{
+    client::{
+        Carried, Client, ClientHandle, ClientLayer, ClientSettings, IntoCall, OneDestination, Parts, Routed,
+        client,
+    },
+    invalid::Invalid,
+    optional::{Optional, OptionalFuture},
+};
