@@ -66,6 +66,8 @@ fn known(keys: u64) -> Vec<Subject> {
         black_box(layer.limiter_of(&key));
         black_box((std.check_key(&key).is_ok(), quanta.check_key(&key).is_ok()));
     }
+    let held = [table.len(), layer.limiters().len(), std.len(), quanta.len()];
+    assert_eq!(held, [keys as usize; 4], "every table holds every key");
     vec![
         bare(move |n| one_of(keys, n)),
         core(table, move |n| one_of(keys, n)),
