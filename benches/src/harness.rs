@@ -150,10 +150,10 @@ fn count(callers: &mut [Vec<Caller>], calls: &[u64]) -> Vec<f64> {
     let mut allocs = vec![0.0; calls.len()];
     for callers in callers {
         for ((caller, &calls), allocs) in callers.iter_mut().zip(calls).zip(&mut allocs) {
-            let counted = alloc::count(|| {
+            let counted = alloc::tally(|| {
                 caller(&runtime, calls);
             });
-            *allocs += counted as f64 / calls as f64 / threads;
+            *allocs += counted.allocations as f64 / calls as f64 / threads;
         }
     }
     allocs

@@ -7,8 +7,10 @@
 
 pub mod alloc;
 pub mod harness;
+pub mod memory;
 pub mod policies;
 pub mod recorder;
+pub mod server;
 pub mod stats;
 pub mod subject;
 pub mod thread;

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::hint::black_box;
+use std::ops::Range;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::Runtime;
@@ -43,12 +45,12 @@ impl Subject {
         S: Service<u64, Response = u64> + Clone + Send + 'static,
     {
         Self::new(name, move || {
-            let mut own = Apart(service.clone());
+            let (mut own, mut numbers) = (Apart(service.clone()), Numbers::new());
             Box::new(move |runtime, calls| {
                 let service = own.get();
                 let context = &mut Context::from_waker(Waker::noop());
                 let mut answered = 0;
-                for n in 0..calls {
+                for n in numbers.next(calls) {
                     if ready(service, runtime, context) {
                         let response = pin!(service.call(black_box(n)));
                         let answer = finish(response, context);
@@ -66,12 +68,12 @@ impl Subject {
         F: AsyncFn(u64) -> Result<u64, E> + Clone + Send + 'static,
     {
         Self::new(name, move || {
-            let mut own = Apart(function.clone());
+            let (mut own, mut numbers) = (Apart(function.clone()), Numbers::new());
             Box::new(move |_, calls| {
                 let function = own.get();
                 let context = &mut Context::from_waker(Waker::noop());
                 let mut answered = 0;
-                for n in 0..calls {
+                for n in numbers.next(calls) {
                     let response = pin!(function(black_box(n)));
                     let answer = finish(response, context);
                     answered += u64::from(black_box(answer).is_ok());
@@ -119,6 +121,24 @@ impl<T> Apart<T> {
     }
 }
 
+/// The requests of one caller: numbers that no other caller has, and no earlier batch had.
+///
+/// Otherwise a policy that looks at them would see the same few again and again, and on all threads at once.
+struct Numbers(u64);
+
+impl Numbers {
+    fn new() -> Self {
+        static CALLERS: AtomicU64 = AtomicU64::new(0);
+        Self(CALLERS.fetch_add(1, Ordering::Relaxed) << 40)
+    }
+
+    fn next(&mut self, calls: u64) -> Range<u64> {
+        let first = self.0;
+        self.0 += calls;
+        first..self.0
+    }
+}
+
 /// Waits until the service takes a call; `false` if it failed instead.
 #[inline]
 fn ready<S>(service: &mut S, runtime: &Runtime, context: &mut Context<'_>) -> bool
@@ -143,6 +163,28 @@ fn finish<F: Future>(mut future: Pin<&mut F>, context: &mut Context<'_>) -> F::O
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(context) {
             return output;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::thread::runtime;
+
+    #[test]
+    fn no_request_comes_twice() {
+        let seen = Arc::new(Mutex::new(HashSet::new()));
+        let subject = Subject::function("seen", {
+            let seen = Arc::clone(&seen);
+            async move |n| if seen.lock().unwrap().insert(n) { Ok(n) } else { Err(()) }
+        });
+        let runtime = runtime();
+        for mut caller in [subject.caller(), subject.caller()] {
+            assert_eq!((caller(&runtime, 100), caller(&runtime, 100)), (100, 100));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The service behind every policy: it answers at once, or after one wake-up, and fails on demand.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, Ready, ready};
@@ -20,6 +21,12 @@ impl fmt::Display for Fault {
 }
 
 impl Error for Fault {}
+
+impl From<Infallible> for Fault {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
 
 /// What the upstream answers.
 pub type Answer = Result<u64, Fault>;

@@ -4,11 +4,13 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use benches::harness::measure;
-use benches::policies::{ALL, Case, Policy};
+use benches::memory::{KEYS, PerKey, TABLES};
+use benches::policies::{ALL, Case, Policy, keyed};
 use benches::stats::Cost;
 
 const HELP: &str = "\
-Measures the overhead of each policy per call, next to the bare call and other crates.
+Measures the overhead of each policy per call, next to the bare call and other crates,
+and what a table by key holds in memory.
 
 Usage: overhead [--json] [--policy NAME]
 
@@ -83,6 +85,35 @@ fn run(options: &Options, out: &mut impl Write) -> io::Result<()> {
                 table(out, policy, case, &one, &two)?;
             }
             out.flush()?;
+        }
+    }
+    if options.wants(&keyed::POLICY) {
+        memory(out, options.json)?;
+    }
+    Ok(())
+}
+
+/// Bytes that each key takes, and in how many blocks.
+fn memory(out: &mut impl Write, json: bool) -> io::Result<()> {
+    if !json {
+        write!(out, "{:<36}", "keyed / bytes (blocks) per key")?;
+        KEYS.iter().try_for_each(|keys| write!(out, " {:>19}", format!("{keys} keys")))?;
+        writeln!(out)?;
+    }
+    for table in TABLES {
+        let rows = KEYS.map(|keys| (keys, table.per_key(keys)));
+        if json {
+            for (keys, PerKey { bytes, blocks }) in rows {
+                writeln!(
+                    out,
+                    r#"{{"policy":"keyed","case":"memory","impl":"{}","keys":{keys},"bytes":{bytes:.1},"blocks":{blocks:.3}}}"#,
+                    table.name,
+                )?;
+            }
+        } else {
+            write!(out, "  {:<34}", table.name)?;
+            rows.iter().try_for_each(|(_, key)| write!(out, " {:>12.1} ({:.2})", key.bytes, key.blocks))?;
+            writeln!(out)?;
         }
     }
     Ok(())

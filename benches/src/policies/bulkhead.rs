@@ -9,18 +9,19 @@ use resilience_core::bulkhead::Config;
 use resilience_metrics::Telemetry;
 use resilience_tower::{BulkheadLayer, ErrorLayer};
 use tokio::sync::Semaphore;
+use tower::load_shed::LoadShed;
 use tower::{Layer as _, Service as _, ServiceBuilder};
-use tower_resilience_bulkhead::BulkheadLayer as PeerLayer;
+use tower_resilience_bulkhead::{Bulkhead, BulkheadConfigBuilder, BulkheadLayer as PeerLayer};
 
-use super::{Case, Policy};
+use super::{Case, Policy, occupy};
 use crate::recorder;
 use crate::subject::Subject;
 use crate::upstream::{Answer, Fault, Upstream};
 
 /// The bulkhead.
 ///
-/// tower's `ConcurrencyLimit` never refuses, so it is in one case only. So is tower-resilience's, which refuses "when full" by
-/// waiting for a timer of zero, that is for up to a millisecond.
+/// tower's `ConcurrencyLimit` and tower-resilience's bulkhead make callers wait, so there is a `LoadShed` around them where calls are
+/// refused. tower-resilience's own way, `reject_when_full`, waits for a timer of zero then, that is for up to a millisecond.
 pub const POLICY: Policy = Policy {
     name: "bulkhead",
     cases: &[Case { name: "admitted", subjects: admitted }, Case { name: "refused", subjects: refused }],
@@ -40,7 +41,7 @@ fn admitted() -> Vec<Subject> {
         resilience("resilience, queue", BulkheadLayer::new(config(ROOM).max_wait(Duration::from_secs(1)))),
         Subject::service("tower", tower::limit::ConcurrencyLimitLayer::new(ROOM).layer(UPSTREAM)),
         tokio(ROOM),
-        tower_resilience(),
+        Subject::service("tower-resilience", tower_resilience(ROOM, BulkheadConfigBuilder::reject_when_full)),
     ]
 }
 
@@ -51,7 +52,19 @@ fn refused() -> Vec<Subject> {
         std::mem::forget(layer.bulkhead().try_acquire(1));
         layer
     };
-    let refusing = vec![resilience("resilience", full()), with_metrics(full()), tokio(0)];
+    let (tower, peer) = (
+        tower::limit::ConcurrencyLimitLayer::new(1).layer(UPSTREAM),
+        tower_resilience(1, BulkheadConfigBuilder::backpressure),
+    );
+    occupy(&tower);
+    occupy(&peer);
+    let refusing = vec![
+        resilience("resilience", full()),
+        with_metrics(full()),
+        Subject::service("tower, load_shed", LoadShed::new(tower)),
+        tokio(0),
+        Subject::service("tower-resilience, load_shed", LoadShed::new(peer)),
+    ];
     let bare = Subject::service("bare", UPSTREAM);
     std::iter::once(bare).chain(refusing.into_iter().map(Subject::refusing)).collect()
 }
@@ -95,7 +108,10 @@ fn tokio(permits: usize) -> Subject {
     })
 }
 
-fn tower_resilience() -> Subject {
-    let builder = PeerLayer::builder().max_concurrent_calls(ROOM).reject_when_full();
-    Subject::service("tower-resilience", builder.build().expect("the settings are right").layer(UPSTREAM))
+fn tower_resilience(
+    permits: usize,
+    mode: fn(BulkheadConfigBuilder) -> BulkheadConfigBuilder,
+) -> Bulkhead<Upstream> {
+    let builder = mode(PeerLayer::builder().max_concurrent_calls(permits));
+    builder.build().expect("the settings are right").layer(UPSTREAM)
 }

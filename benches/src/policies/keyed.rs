@@ -3,26 +3,31 @@
 //! Keys are numbers, met in an order that no cache foresees.
 
 use std::hint::black_box;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock, MonotonicClock};
-use resilience_core::RateLimiter;
+use http::Request;
 use resilience_core::keyed::Keyed;
+use resilience_core::{Quota, RateLimiter};
 use resilience_tower::ErrorLayer;
+use resilience_tower::http::RespondLayer;
+use resilience_tower::http::rate_limit::ClientAddr;
 use resilience_tower::rate_limit::KeyedRateLimitLayer;
 use tower::ServiceBuilder;
+use tower_governor::key_extractor::PeerIpKeyExtractor;
 
-use super::rate_limit::{AMPLE, ample};
+use super::rate_limit::{AMPLE, ample, new_clock, spend, tower_governor};
 use super::{Case, Policy};
+use crate::server::{self, Server};
 use crate::subject::Subject;
 use crate::thread::HOUR;
 use crate::time::now;
 use crate::upstream::{Fault, Upstream};
 
-/// The rate limit by key. A key, a number, takes some 150 bytes; `governor` takes less, and never gives one up by itself.
+/// The rate limit by key. `governor` never gives one up by itself; what a key takes is in [`memory`](crate::memory).
 pub const POLICY: Policy = Policy {
     name: "keyed",
     cases: &[
@@ -30,6 +35,8 @@ pub const POLICY: Policy = Policy {
         Case { name: "known_1m", subjects: || known(1_000_000) },
         Case { name: "new_1k", subjects: || new(1_000) },
         Case { name: "new_1m", subjects: || new(1_000_000) },
+        Case { name: "http_known_1k", subjects: http_known },
+        Case { name: "http_refused_1k", subjects: http_refused },
     ],
 };
 
@@ -38,7 +45,7 @@ const UPSTREAM: Upstream = Upstream::new(&HEALTHY);
 const IDLE: Duration = HOUR;
 
 /// Spreads numbers over all of 64 bits, each to another.
-const fn scramble(n: u64) -> u64 {
+pub(crate) const fn scramble(n: u64) -> u64 {
     n.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
@@ -59,6 +66,8 @@ fn known(keys: u64) -> Vec<Subject> {
         black_box(layer.limiter_of(&key));
         black_box((std.check_key(&key).is_ok(), quanta.check_key(&key).is_ok()));
     }
+    let held = [table.len(), layer.limiters().len(), std.len(), quanta.len()];
+    assert_eq!(held, [keys as usize; 4], "every table holds every key");
     vec![
         bare(move |n| one_of(keys, n)),
         core(table, move |n| one_of(keys, n)),
@@ -80,6 +89,43 @@ fn new(keys: u64) -> Vec<Subject> {
         table.get_or_insert_with(scramble(key), start, || RateLimiter::new(AMPLE, start));
     }
     vec![bare(fresh), core(table, fresh), governor("governor std", peer(MonotonicClock), fresh)]
+}
+
+/// Over HTTP, with refusals as responses: a limit for each of 1 000 addresses, which have called before.
+fn http_known() -> Vec<Subject> {
+    let subjects =
+        vec![http_bare(), http_resilience(AMPLE), tower_governor(PeerIpKeyExtractor, ample(), client)];
+    let runtime = crate::thread::runtime();
+    for subject in &subjects {
+        assert_eq!(subject.caller()(&runtime, 20_000), 20_000, "{}", subject.name);
+    }
+    subjects
+}
+
+/// Each address has one call an hour, and has made it.
+fn http_refused() -> Vec<Subject> {
+    let peer = tower_governor(PeerIpKeyExtractor, governor::Quota::per_hour(NonZeroU32::MIN), client);
+    vec![http_bare(), spend(http_resilience(Quota::per_hour(1)), 1_000), spend(peer, 1_000), new_clock()]
+}
+
+fn http_bare() -> Subject {
+    server::subject("bare", Server, client)
+}
+
+fn http_resilience(quota: Quota) -> Subject {
+    let address = ClientAddr::new(server::peer);
+    let room = NonZeroUsize::new(2_000).expect("not zero");
+    let key = move |request: &Request<()>| address.of(request);
+    let stack = ServiceBuilder::new()
+        .layer(RespondLayer::new())
+        .layer(KeyedRateLimitLayer::with_capacity(key, quota, room, IDLE))
+        .layer(ErrorLayer::new());
+    server::subject("resilience", stack.service(Server), client)
+}
+
+/// One of 1 000 addresses, as good as at random.
+const fn client(n: u64) -> u32 {
+    (10 << 24) + one_of(1_000, n) as u32
 }
 
 /// A key that nobody has had before.
@@ -111,14 +157,14 @@ fn core(table: Arc<Keyed<u64, RateLimiter>>, key: impl Fn(u64) -> u64 + Clone + 
     })
 }
 
-type Peer<C> = governor::RateLimiter<
+pub(crate) type Peer<C> = governor::RateLimiter<
     u64,
     governor::state::keyed::DashMapStateStore<u64>,
     C,
     governor::middleware::NoOpMiddleware<<C as Clock>::Instant>,
 >;
 
-fn peer<C: Clock>(clock: C) -> Arc<Peer<C>> {
+pub(crate) fn peer<C: Clock>(clock: C) -> Arc<Peer<C>> {
     Arc::new(governor::RateLimiter::dashmap_with_clock(ample(), clock))
 }
 

@@ -58,22 +58,3 @@ impl Service<u64> for Busy {
         UPSTREAM.answer(request)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::thread::runtime;
-
-    const CALLS: u64 = 1_000;
-
-    #[test]
-    fn calls_are_answered_or_refused_as_the_case_says() {
-        let runtime = runtime();
-        for subject in ready() {
-            assert_eq!(subject.caller()(&runtime, CALLS), CALLS, "{}", subject.name);
-        }
-        for subject in refused() {
-            assert_eq!(subject.caller()(&runtime, CALLS), 0, "{}", subject.name);
-        }
-    }
-}

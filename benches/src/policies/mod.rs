@@ -12,6 +12,11 @@ pub mod stack;
 pub mod throttle;
 pub mod timeout;
 
+use std::mem::forget;
+use std::task::{Context, Poll, Waker};
+
+use tower::Service;
+
 use crate::subject::Subject;
 
 /// All policies, in the order in which they are reported.
@@ -45,4 +50,37 @@ pub struct Case {
     pub name: &'static str,
     /// Builds the implementations anew, so that no measurement inherits the state of another.
     pub subjects: fn() -> Vec<Subject>,
+}
+
+/// Takes one of the service's permits for good: a clone is readied, and never called.
+///
+/// # Panics
+///
+/// If there is no permit to take.
+fn occupy<S: Service<u64> + Clone>(service: &S) {
+    let mut holder = service.clone();
+    let ready = holder.poll_ready(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(ready, Poll::Ready(Ok(()))), "there is a permit to take");
+    forget(holder);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::thread::runtime;
+
+    /// A million keys differ from a thousand in what they cost only.
+    #[test]
+    fn every_call_is_answered_or_refused_as_its_case_says() {
+        let runtime = runtime();
+        let _inside = runtime.enter();
+        for Policy { name, cases } in ALL {
+            for case in cases.iter().filter(|case| !case.name.ends_with("_1m")) {
+                for subject in (case.subjects)() {
+                    let answered = subject.caller()(&runtime, 1_000);
+                    assert_eq!(answered, subject.expected(1_000), "{name} {} {}", case.name, subject.name);
+                }
+            }
+        }
+    }
 }

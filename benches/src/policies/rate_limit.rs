@@ -1,5 +1,6 @@
 //! A rate limit that lets every call through, and one that refuses them.
 
+use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -7,12 +8,17 @@ use std::time::Duration;
 use governor::clock::{Clock, MonotonicClock};
 use resilience_core::{Quota, RateLimiter};
 use resilience_metrics::Telemetry;
-use resilience_tower::{CallLayer, RateLimitLayer, TransportLayer};
+use resilience_tower::http::RespondLayer;
+use resilience_tower::{CallLayer, ErrorLayer, RateLimitLayer, TransportLayer};
 use tower::{Layer as _, ServiceBuilder};
+use tower_governor::GovernorLayer;
+use tower_governor::governor::GovernorConfigBuilder;
+use tower_governor::key_extractor::{GlobalKeyExtractor, KeyExtractor};
 use tower_resilience_ratelimiter::RateLimiterLayer;
 
 use super::{Case, Policy};
 use crate::recorder;
+use crate::server::{self, Server};
 use crate::subject::Subject;
 use crate::thread::HOUR;
 use crate::time::now;
@@ -25,6 +31,8 @@ pub const POLICY: Policy = Policy {
         Case { name: "admitted", subjects: admitted },
         Case { name: "refused", subjects: refused },
         Case { name: "core_admitted", subjects: core_admitted },
+        Case { name: "http_admitted", subjects: http_admitted },
+        Case { name: "http_refused", subjects: http_refused },
     ],
 };
 
@@ -32,7 +40,7 @@ static HEALTHY: AtomicBool = AtomicBool::new(false);
 const UPSTREAM: Upstream = Upstream::new(&HEALTHY);
 
 /// More than a benchmark can use up: a token each nanosecond.
-pub(super) const AMPLE: Quota = Quota::per_second(1_000_000_000);
+pub(crate) const AMPLE: Quota = Quota::per_second(1_000_000_000);
 
 /// The same for the peer.
 pub(super) fn ample() -> governor::Quota {
@@ -65,8 +73,28 @@ fn refused() -> Vec<Subject> {
         governor("governor quanta", peer(), governor::clock::DefaultClock::default()),
     ];
     let mut subjects = vec![bare()];
-    subjects.extend(rest.into_iter().map(spend));
+    subjects.extend(rest.into_iter().map(|subject| spend(subject, 1)));
     subjects
+}
+
+/// Over HTTP, with refusals as responses: one limit for all clients.
+fn http_admitted() -> Vec<Subject> {
+    vec![http_bare(), http_resilience(AMPLE), tower_governor(GlobalKeyExtractor, ample(), |_| 1)]
+}
+
+fn http_refused() -> Vec<Subject> {
+    let peer = tower_governor(GlobalKeyExtractor, governor::Quota::per_hour(NonZeroU32::MIN), |_| 1);
+    vec![http_bare(), spend(http_resilience(Quota::per_hour(1)), 1), spend(peer, 1), new_clock()]
+}
+
+/// What `tower_governor` does for each call that it refuses, beside the rest: it makes a clock of `quanta`, which asks the
+/// processor by `CPUID` what counters it has. In a virtual machine that traps, and takes microseconds.
+pub(super) fn new_clock() -> Subject {
+    let new_clock = Subject::function("quanta's clock, made anew", async |_| {
+        black_box(governor::clock::DefaultClock::default());
+        Err(Fault)
+    });
+    new_clock.refusing()
 }
 
 /// The check alone, without Tower around it.
@@ -79,11 +107,11 @@ fn core_admitted() -> Vec<Subject> {
     vec![bare(), core, governor("governor std", ample(), MonotonicClock)]
 }
 
-/// Makes the one call that is let through.
-fn spend(subject: Subject) -> Subject {
+/// Makes calls until the `tokens` are used up, of which each client has one: so many calls leave none of a thousand out.
+pub(super) fn spend(subject: Subject, tokens: u64) -> Subject {
     let runtime = crate::thread::runtime();
     let _inside = runtime.enter();
-    assert_eq!(subject.caller()(&runtime, 10), 1, "{}", subject.name);
+    assert_eq!(subject.caller()(&runtime, 30 * tokens), tokens, "{}", subject.name);
     subject.refusing()
 }
 
@@ -129,17 +157,29 @@ where
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::thread::runtime;
+fn http_bare() -> Subject {
+    server::subject("bare", Server, |_| 1)
+}
 
-    #[test]
-    fn every_call_is_admitted_or_refused_as_the_case_says() {
-        let runtime = runtime();
-        let _inside = runtime.enter();
-        for subject in admitted().into_iter().chain(refused()).chain(core_admitted()) {
-            assert_eq!(subject.caller()(&runtime, 1_000), subject.expected(1_000), "{}", subject.name);
-        }
-    }
+fn http_resilience(quota: Quota) -> Subject {
+    let stack = ServiceBuilder::new()
+        .layer(RespondLayer::new())
+        .layer(RateLimitLayer::new(quota))
+        .layer(ErrorLayer::new());
+    server::subject("resilience", stack.service(Server), |_| 1)
+}
+
+/// `governor` on its `quanta` clock, as a layer.
+pub(super) fn tower_governor<K>(
+    key: K,
+    quota: governor::Quota,
+    client: impl Fn(u64) -> u32 + Clone + Send + 'static,
+) -> Subject
+where
+    K: KeyExtractor<Key: Send + Sync + 'static> + Send + 'static,
+{
+    let mut builder = GovernorConfigBuilder::default().key_extractor(key);
+    builder.period(quota.replenish_interval()).burst_size(quota.burst_size().get());
+    let layer = GovernorLayer::new(builder.finish().expect("a valid configuration"));
+    server::subject("tower_governor", layer.layer(Server), client)
 }

@@ -106,23 +106,3 @@ fn with_metrics(throttle: Throttle, upstream: Upstream) -> Subject {
         .layer(TransportLayer::new());
     Subject::service("resilience+metrics", stack.service(upstream))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::thread::runtime;
-
-    const CALLS: u64 = 1_000;
-
-    #[test]
-    fn calls_are_admitted_or_refused_as_the_case_says() {
-        let runtime = runtime();
-        let _inside = runtime.enter();
-        for subject in admitted().into_iter().chain(admitted_after_failures()).chain(core_admitted()) {
-            assert_eq!(subject.caller()(&runtime, CALLS), CALLS, "{}", subject.name);
-        }
-        for subject in refused() {
-            assert_eq!(subject.caller()(&runtime, CALLS), 0, "{}", subject.name);
-        }
-    }
-}
