@@ -15,7 +15,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Deadline, retry::Trail};
+use crate::{Deadline, nanos::nanos, retry::Trail};
 
 /// What the layers of a stack know about one call.
 ///
@@ -33,12 +33,31 @@ use crate::{Deadline, retry::Trail};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
     deadline: Option<Deadline>,
-    attempt_limit: Option<Duration>,
-    total_timeout: Option<Duration>,
-    attempt_timeout: Option<Duration>,
+    now: Option<Instant>,
+    attempt_limit: Limit,
+    total_timeout: Limit,
+    attempt_timeout: Limit,
+    trail: Option<Trail>,
     attempt: u32,
     idempotent: bool,
-    trail: Option<Trail>,
+}
+
+/// A duration in nanoseconds, the largest number for none: a context is moved with every call, and this is half of an
+/// `Option<Duration>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Limit(u64);
+
+impl Limit {
+    const NONE: Self = Self(u64::MAX);
+
+    const fn new(limit: Duration) -> Self {
+        Self(nanos(limit))
+    }
+
+    #[inline]
+    const fn get(self) -> Option<Duration> {
+        if self.0 == u64::MAX { None } else { Some(Duration::from_nanos(self.0)) }
+    }
 }
 
 impl Default for Context {
@@ -54,12 +73,13 @@ impl Context {
     pub const fn new() -> Self {
         Self {
             deadline: None,
-            attempt_limit: None,
-            total_timeout: None,
-            attempt_timeout: None,
+            now: None,
+            attempt_limit: Limit::NONE,
+            total_timeout: Limit::NONE,
+            attempt_timeout: Limit::NONE,
+            trail: None,
             attempt: 1,
             idempotent: false,
-            trail: None,
         }
     }
 
@@ -84,11 +104,25 @@ impl Context {
         self.deadline = Some(self.deadline.map_or(deadline, |there| there.min(deadline)));
     }
 
+    /// What the clock said when the call was passed on, if a layer further out has looked and nothing has waited since.
+    #[must_use]
+    #[inline]
+    pub const fn now(&self) -> Option<Instant> {
+        self.now
+    }
+
+    /// Spares the layers inside a look at the clock. Only for whoever knows that they are reached at once: a queue in between would
+    /// have them go by a time that is past. [`settle`](Self::settle) takes it back.
+    #[inline]
+    pub const fn set_now(&mut self, now: Option<Instant>) {
+        self.now = now;
+    }
+
     /// The total time for this one operation, in place of what the total timeout layer says.
     #[must_use]
     #[inline]
     pub const fn total_timeout(&self) -> Option<Duration> {
-        self.total_timeout
+        self.total_timeout.get()
     }
 
     /// Gives this one operation `limit` in all, in place of what the total timeout layer says.
@@ -97,7 +131,7 @@ impl Context {
     #[must_use]
     #[inline]
     pub const fn with_total_timeout(mut self, limit: Duration) -> Self {
-        self.total_timeout = Some(limit);
+        self.total_timeout = Limit::new(limit);
         self
     }
 
@@ -105,7 +139,7 @@ impl Context {
     #[must_use]
     #[inline]
     pub const fn attempt_timeout(&self) -> Option<Duration> {
-        self.attempt_timeout
+        self.attempt_timeout.get()
     }
 
     /// Gives each attempt of this operation `limit`, in place of what attempt timeout layers say.
@@ -114,15 +148,19 @@ impl Context {
     #[must_use]
     #[inline]
     pub const fn with_attempt_timeout(mut self, limit: Duration) -> Self {
-        self.attempt_timeout = Some(limit);
+        self.attempt_timeout = Limit::new(limit);
         self
     }
 
     /// Gives the operation these limits where it has none of its own.
     #[inline]
     pub fn limit_by_default(&mut self, total: Option<Duration>, attempt: Option<Duration>) {
-        self.total_timeout = self.total_timeout.or(total);
-        self.attempt_timeout = self.attempt_timeout.or(attempt);
+        let or = |own: Limit, other: Option<Duration>| match other {
+            Some(other) if own == Limit::NONE => Limit::new(other),
+            _ => own,
+        };
+        self.total_timeout = or(self.total_timeout, total);
+        self.attempt_timeout = or(self.attempt_timeout, attempt);
     }
 
     /// The number of this attempt; the first is 1.
@@ -174,14 +212,14 @@ impl Context {
     /// it has to.
     #[inline]
     pub fn limit_attempt(&mut self, limit: Duration) {
-        self.attempt_limit = Some(self.attempt_limit.map_or(limit, |there| there.min(limit)));
+        self.attempt_limit.0 = self.attempt_limit.0.min(nanos(limit));
     }
 
     /// The shortest attempt limit set further out, counted from when the attempt is first found pending.
     #[must_use]
     #[inline]
     pub const fn attempt_limit(&self) -> Option<Duration> {
-        self.attempt_limit
+        self.attempt_limit.get()
     }
 
     /// Turns the attempt limit into a deadline, counted from `since`.
@@ -190,7 +228,9 @@ impl Context {
     /// it the call starts late, and a limit counted from there would end after the cut.
     #[inline]
     pub fn settle(&mut self, since: Instant) {
-        if let Some(limit) = self.attempt_limit.take() {
+        self.now = None;
+        if let Some(limit) = self.attempt_limit.get() {
+            self.attempt_limit = Limit::NONE;
             self.tighten(Deadline::after(since, limit));
         }
     }

@@ -10,6 +10,7 @@ use std::{
 #[cfg(feature = "http")]
 use std::time::SystemTime;
 
+use resilience_core::CarryContext;
 use tokio::task::coop;
 
 pub(crate) use tokio::time::Sleep;
@@ -18,6 +19,12 @@ pub(crate) use tokio::time::Sleep;
 #[inline]
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// The time at which this request was passed on, if it says so, or else what the clock says.
+#[inline]
+pub(crate) fn now_of(request: &impl CarryContext) -> Instant {
+    request.context().and_then(resilience_core::Context::now).unwrap_or_else(now)
 }
 
 /// The time of day, to compare with a date that a server sent. `tokio::time::pause` does not stop it.

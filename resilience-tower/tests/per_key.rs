@@ -15,7 +15,7 @@ use std::{
 use proptest::prelude::*;
 use resilience_core::{
     AdaptiveLimit, Call, CircuitBreaker, Context, Deadline, Error, Event, FailureKind, Observer, Rejected,
-    RetryBudget, Throttle, Verdict, adaptive,
+    Throttle, Verdict, adaptive,
     circuit_breaker::{self, State},
     throttle,
 };
@@ -127,8 +127,7 @@ async fn settings_change_while_state_is_kept() {
         Settings::new()
             .circuit_breaker(lenient.clone())
             .throttle(throttle::Config::new())
-            .adaptive(|| adaptive::Config::default().initial(7))
-            .retry_budget(RetryBudget::new),
+            .adaptive(|| adaptive::Config::default().initial(7)),
     );
     assert!(call(&mut service, 7, Do::Fail).await.is_err());
     assert_eq!(call(&mut service, 7, Do::Answer).await, Ok("answer"), "they hold for keys to come");
@@ -138,7 +137,7 @@ async fn settings_change_while_state_is_kept() {
     assert_eq!(state(&layer, 0), State::Open, "which keep their state");
     let policies = layer.policies(&0).unwrap();
     assert_eq!(policies.adaptive().unwrap().snapshot().limit, 7, "and get what is new");
-    assert!(policies.throttle().is_some() && policies.retry_budget().is_some());
+    assert!(policies.throttle().is_some());
 
     layer.reconfigure(Settings::new().throttle(throttle::Config::new()));
     assert_eq!(call(&mut service, 0, Do::Answer).await, Ok("answer"), "no breaker refuses any more");

@@ -14,11 +14,11 @@ use resilience_core::{
     Classify, FailureKind, Hint, Observer, Refusal, Rejected, Verdict,
     adaptive::{self, Priority},
     circuit_breaker, on_unwind,
-    striped::{Lease, StripedArc},
+    striped::Lease,
     throttle,
 };
 
-use super::{policies::Bundle, service::Rules};
+use super::{policies::Bundle, service::tell};
 use crate::{cut::Cut, time};
 
 pin_project! {
@@ -54,14 +54,7 @@ pin_project! {
 impl<F, C, O: Observer> ResponseFuture<F, C, O> {
     /// Calls the inner service with what it was admitted under.
     #[inline]
-    pub(super) fn call(
-        tickets: Tickets,
-        bundle: Lease<Bundle>,
-        rules: &StripedArc<Rules<C, O>>,
-        cut: Cut,
-        inner: impl FnOnce() -> F,
-    ) -> Self {
-        let mut admitted = Admitted { bundle, rules: rules.lease(), tickets, cut };
+    pub(super) fn call(mut admitted: Admitted<C, O>, inner: impl FnOnce() -> F) -> Self {
         let inner = on_unwind(inner, || admitted.failed());
         Self { phase: Phase::Running { inner, admitted } }
     }
@@ -108,9 +101,9 @@ pub(super) struct Tickets {
 impl Tickets {
     /// Asks the policies, outermost first. One that refuses counts for those further out as what is refused further in.
     #[inline]
-    pub(super) fn admit<C, O: Observer>(
+    pub(super) fn admit(
         bundle: &Bundle,
-        rules: &Rules<C, O>,
+        observer: Option<&impl Observer>,
         now: Instant,
     ) -> Result<Self, Rejected> {
         let mut tickets = Self {
@@ -127,7 +120,7 @@ impl Tickets {
                 Some(ticket) => ticket,
                 None => {
                     let (admitted, transition) = breaker.admit(|| now);
-                    rules.tell(transition);
+                    tell(observer, transition);
                     admitted?
                 }
             };
@@ -136,7 +129,7 @@ impl Tickets {
             match limit.admit(Priority::Default, || now) {
                 Ok(ticket) => tickets.adaptive = ticket,
                 Err(rejected) => {
-                    tickets.finish(bundle, rules, rejected.verdict(), None);
+                    tickets.finish(bundle, observer, rejected.verdict(), None);
                     return Err(rejected);
                 }
             }
@@ -146,10 +139,10 @@ impl Tickets {
 
     /// Reports an answer to all of them, at one time.
     #[inline]
-    fn finish<C, O: Observer>(
+    fn finish(
         &mut self,
         bundle: &Bundle,
-        rules: &Rules<C, O>,
+        observer: Option<&impl Observer>,
         verdict: Verdict,
         hint: Option<Duration>,
     ) {
@@ -160,7 +153,7 @@ impl Tickets {
             limit.finish(&mut self.adaptive, verdict, now);
         }
         if let Some(breaker) = &bundle.circuit_breaker {
-            rules.tell(breaker.finish(&mut self.circuit_breaker, verdict, hint, now));
+            tell(observer, breaker.finish(&mut self.circuit_breaker, verdict, hint, now));
         }
         if let Some(throttle) = &bundle.throttle {
             throttle.finish(&mut self.throttle, verdict, now);
@@ -169,14 +162,27 @@ impl Tickets {
 }
 
 /// A call in progress: it reports exactly once, at the latest when it is dropped.
-struct Admitted<C, O: Observer> {
+pub(super) struct Admitted<C, O: Observer> {
     bundle: Lease<Bundle>,
-    rules: Lease<Rules<C, O>>,
     tickets: Tickets,
     cut: Cut,
+    classify: C,
+    /// If it listens.
+    observer: Option<Lease<O>>,
 }
 
 impl<C, O: Observer> Admitted<C, O> {
+    #[inline]
+    pub(super) const fn new(
+        bundle: Lease<Bundle>,
+        tickets: Tickets,
+        cut: Cut,
+        classify: C,
+        observer: Option<Lease<O>>,
+    ) -> Self {
+        Self { bundle, tickets, cut, classify, observer }
+    }
+
     /// A refusal from further in speaks for itself; the classifier is not asked.
     #[inline]
     fn report<T, E>(&mut self, result: Result<&T, &E>)
@@ -184,25 +190,25 @@ impl<C, O: Observer> Admitted<C, O> {
         C: Classify<T, E>,
         E: Refusal,
     {
-        let Self { bundle, rules, tickets, .. } = self;
+        let Self { bundle, tickets, classify, observer, .. } = self;
         let (verdict, hint) = match result.err().and_then(Refusal::rejected) {
             Some(rejected) => (rejected.verdict(), None),
-            None => match rules.classify.classify(result) {
+            None => match classify.classify(result) {
                 Verdict::Success => (Verdict::Success, None),
-                bad => (bad, rules.classify.hint(result).and_then(Hint::wait)),
+                bad => (bad, classify.hint(result).and_then(Hint::wait)),
             },
         };
-        tickets.finish(bundle, rules, verdict, hint);
+        tickets.finish(bundle, observer.as_deref(), verdict, hint);
     }
 
     /// A panic further in is a failure of the call, and says nothing about how much the other side can bear.
     #[cold]
     fn failed(&mut self) {
-        let Self { bundle, rules, tickets, .. } = self;
+        let Self { bundle, tickets, observer, .. } = self;
         if let Some(limit) = &bundle.adaptive {
             limit.finish(&mut tickets.adaptive, Verdict::Ignored, time::now);
         }
-        tickets.finish(bundle, rules, Verdict::Failure(FailureKind::Fault), None);
+        tickets.finish(bundle, observer.as_deref(), Verdict::Failure(FailureKind::Fault), None);
     }
 }
 
@@ -218,7 +224,7 @@ impl<C, O: Observer> Drop for Admitted<C, O> {
 impl<C, O: Observer> Admitted<C, O> {
     #[inline(never)]
     fn abandon(&mut self) {
-        let Self { bundle, rules, tickets, cut } = self;
+        let Self { bundle, tickets, cut, observer, .. } = self;
         let clock = OnceCell::new();
         let now = || *clock.get_or_init(time::now);
         // Not even pending yet, a limit counted from then cannot be over.
@@ -227,7 +233,7 @@ impl<C, O: Observer> Admitted<C, O> {
             limit.abandon(&mut tickets.adaptive, is_cut, now);
         }
         if let Some(breaker) = &bundle.circuit_breaker {
-            rules.tell(breaker.abandon(&mut tickets.circuit_breaker, is_cut, now));
+            tell(observer.as_deref(), breaker.abandon(&mut tickets.circuit_breaker, is_cut, now));
         }
         if let Some(throttle) = &bundle.throttle {
             throttle.abandon(&mut tickets.throttle, is_cut, now);

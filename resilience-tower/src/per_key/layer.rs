@@ -3,7 +3,7 @@ use std::{borrow::Borrow, hash::Hash, num::NonZeroUsize, sync::Arc, time::Durati
 use resilience_core::{ErrorsAreFailures, Observer, keyed::Keyed, striped::StripedArc};
 use tower_layer::Layer;
 
-use super::{ByKey, PerKey, Policies, Settings, service::Rules, table::Table};
+use super::{ByKey, PerKey, Policies, Settings, service::tell, table::Table};
 use crate::time;
 
 /// Puts a throttle, a circuit breaker and an adaptive limit per key around a service: any of them, in this order.
@@ -32,7 +32,7 @@ use crate::time;
 /// assert!(matches!(refused, Error::Rejected { .. }));
 /// assert!(service.ready().await.unwrap().call("good").await.is_ok());
 ///
-/// let policies = hosts.policies("bad").expect("there is room for it");
+/// let policies = hosts.policies(&"bad").expect("there is room for it");
 /// policies.circuit_breaker().unwrap().reset();
 /// # }
 /// ```
@@ -45,7 +45,8 @@ use crate::time;
 #[derive(Debug)]
 pub struct PerKeyLayer<F, C = ErrorsAreFailures, O = ()> {
     find: F,
-    rules: StripedArc<Rules<C, O>>,
+    classify: C,
+    observer: StripedArc<O>,
 }
 
 impl<K: Hash + Eq, Q> PerKeyLayer<ByKey<K, Q>> {
@@ -65,7 +66,7 @@ impl<K: Hash + Eq, Q> PerKeyLayer<ByKey<K, Q>> {
 
 impl<F> PerKeyLayer<F> {
     pub(crate) fn with_find(find: F) -> Self {
-        Self { find, rules: StripedArc::new(Rules { classify: ErrorsAreFailures, observer: () }) }
+        Self { find, classify: ErrorsAreFailures, observer: StripedArc::new(()) }
     }
 }
 
@@ -100,38 +101,38 @@ impl<K: Hash + Eq + Clone, Q, C, O> PerKeyLayer<ByKey<K, Q>, C, O> {
     where
         O: Observer,
     {
-        self.find.table.reconfigure(settings, time::now(), |transition| self.rules.tell(Some(transition)));
+        self.find
+            .table
+            .reconfigure(settings, time::now(), |transition| tell(Some(&*self.observer), Some(transition)));
     }
 }
 
-impl<F, C, O: Clone> PerKeyLayer<F, C, O> {
+impl<F, C, O> PerKeyLayer<F, C, O> {
     /// Judges answers by `classify`, on the same policies.
+    ///
+    /// Each call takes a clone of it along, so it should be cheap to clone.
     #[must_use]
     pub fn classify<D>(self, classify: D) -> PerKeyLayer<F, D, O> {
-        let rules = Rules { classify, observer: self.rules.observer.clone() };
-        PerKeyLayer { find: self.find, rules: StripedArc::new(rules) }
+        PerKeyLayer { find: self.find, classify, observer: self.observer }
     }
-}
 
-impl<F, C: Clone, O> PerKeyLayer<F, C, O> {
     /// Tells `observer` of the transitions and refusals of all keys. It is not told the key.
     #[must_use]
     pub fn with_observer<P>(self, observer: P) -> PerKeyLayer<F, C, P> {
-        let rules = Rules { classify: self.rules.classify.clone(), observer };
-        PerKeyLayer { find: self.find, rules: StripedArc::new(rules) }
+        PerKeyLayer { find: self.find, classify: self.classify, observer: StripedArc::new(observer) }
     }
 }
 
-impl<F: Clone, C, O> Clone for PerKeyLayer<F, C, O> {
+impl<F: Clone, C: Clone, O> Clone for PerKeyLayer<F, C, O> {
     fn clone(&self) -> Self {
-        Self { find: self.find.clone(), rules: self.rules.clone() }
+        Self { find: self.find.clone(), classify: self.classify.clone(), observer: self.observer.clone() }
     }
 }
 
-impl<S, F: Clone, C, O> Layer<S> for PerKeyLayer<F, C, O> {
+impl<S, F: Clone, C: Clone, O> Layer<S> for PerKeyLayer<F, C, O> {
     type Service = PerKey<S, F, C, O>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        PerKey::new(inner, self.find.clone(), self.rules.clone())
+        PerKey::new(inner, self.find.clone(), self.classify.clone(), self.observer.clone())
     }
 }

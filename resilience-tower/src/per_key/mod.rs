@@ -1,4 +1,4 @@
-//! A throttle, a circuit breaker, an adaptive limit and a retry budget for each key of the requests: per host, per tenant.
+//! A throttle, a circuit breaker and an adaptive limit for each key of the requests: per host, per tenant.
 //!
 //! [`PerKeyLayer`] is those layers in one, each with its own state for each key; any of them may be left out. In this
 //! order, outermost first, a call meets the throttle, the breaker, the limit. What each of them does and counts is what its own
@@ -13,11 +13,6 @@
 //! policies. What refuses by a decision still in force is not forgotten either.
 //!
 //! A service remembers the key of its last call. As long as calls go to that one, no table is asked, and threads do not meet there.
-//!
-//! # Retry budgets
-//!
-//! A budget per key is of use to a [`RetryLayer`](crate::RetryLayer) outside of this layer:
-//! [`PerKeyLayer::budgets`] is what its `with_keyed_budgets` wants.
 
 pub mod future;
 mod key;

@@ -1,14 +1,14 @@
 use std::task::{Context, Poll};
 
 use resilience_core::{
-    CarryContext, Classify, ErrorsAreFailures, Event, Observer, Refusal, Rejected,
+    CarryContext, Classify, ErrorsAreFailures, Event, Observer, Refusal, Rejected, adaptive::Priority,
     circuit_breaker::Transition, striped::StripedArc,
 };
 use tower_service::Service;
 
 use super::{
     Find,
-    future::{ResponseFuture, Tickets},
+    future::{Admitted, ResponseFuture, Tickets},
 };
 use crate::{cut::Cut, time};
 
@@ -21,58 +21,49 @@ use crate::{cut::Cut, time};
 pub struct PerKey<S, F, C = ErrorsAreFailures, O = ()> {
     inner: S,
     find: F,
-    rules: StripedArc<Rules<C, O>>,
+    classify: C,
+    observer: StripedArc<O>,
 }
 
-/// How answers are judged, and who is told.
-#[derive(Debug)]
-pub(super) struct Rules<C, O> {
-    pub(super) classify: C,
-    pub(super) observer: O,
+pub(super) fn tell(observer: Option<&impl Observer>, transition: Option<Transition>) {
+    if let (Some(observer), Some(transition)) = (observer, transition) {
+        observer.observe(&Event::CircuitBreakerTransition(transition));
+    }
 }
 
-impl<C, O: Observer> Rules<C, O> {
-    #[inline]
-    pub(super) fn tell(&self, transition: Option<Transition>) {
-        if let Some(transition) = transition {
-            self.observer.observe(&Event::CircuitBreakerTransition(transition));
+#[cold]
+fn tell_rejected(observer: &impl Observer, rejected: Rejected) {
+    let event = match rejected {
+        Rejected::Throttled { per_mille } => Event::Throttled { per_mille },
+        Rejected::CircuitOpen { retry_after } => Event::CircuitBreakerRejected { retry_after },
+        Rejected::Overloaded { limit, in_flight } => {
+            Event::AdaptiveRejected { priority: Priority::Default, limit, in_flight }
         }
-    }
-
-    #[cold]
-    fn tell_rejected(&self, rejected: Rejected) {
-        use resilience_core::adaptive::Priority;
-        let event = match rejected {
-            Rejected::Throttled { per_mille } => Event::Throttled { per_mille },
-            Rejected::CircuitOpen { retry_after } => Event::CircuitBreakerRejected { retry_after },
-            Rejected::Overloaded { limit, in_flight } => {
-                Event::AdaptiveRejected { priority: Priority::Default, limit, in_flight }
-            }
-            _ => return,
-        };
-        self.observer.observe(&event);
-    }
+        _ => return,
+    };
+    observer.observe(&event);
 }
 
 impl<S, F, C, O> PerKey<S, F, C, O> {
-    pub(super) const fn new(inner: S, find: F, rules: StripedArc<Rules<C, O>>) -> Self {
-        Self { inner, find, rules }
+    pub(super) const fn new(inner: S, find: F, classify: C, observer: StripedArc<O>) -> Self {
+        Self { inner, find, classify, observer }
     }
 }
 
-impl<S: Clone, F: Clone, C, O> Clone for PerKey<S, F, C, O> {
+impl<S: Clone, F: Clone, C: Clone, O> Clone for PerKey<S, F, C, O> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), self.find.clone(), self.rules.clone())
+        Self::new(self.inner.clone(), self.find.clone(), self.classify.clone(), self.observer.clone())
     }
 }
 
 impl<S, F, C, O, Req> Service<Req> for PerKey<S, F, C, O>
 where
     F: Find<Req>,
+    Req: CarryContext,
     F::Request: CarryContext,
     S: Service<F::Request>,
     S::Error: Refusal,
-    C: Classify<S::Response, S::Error>,
+    C: Classify<S::Response, S::Error> + Clone,
     O: Observer,
 {
     type Response = S::Response;
@@ -86,15 +77,17 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        let now = time::now();
+        let now = time::now_of(&request);
         let (bundle, request) = self.find.find(request, now);
-        match Tickets::admit(&bundle, &self.rules, now) {
+        match Tickets::admit(&bundle, Some(&*self.observer), now) {
             Ok(tickets) => {
                 let cut = Cut::of(request.context());
-                ResponseFuture::call(tickets, bundle, &self.rules, cut, || self.inner.call(request))
+                let observer = self.observer.listens().then(|| self.observer.lease());
+                let admitted = Admitted::new(bundle, tickets, cut, self.classify.clone(), observer);
+                ResponseFuture::call(admitted, || self.inner.call(request))
             }
             Err(rejected) => {
-                self.rules.tell_rejected(rejected);
+                tell_rejected(&*self.observer, rejected);
                 ResponseFuture::refused(rejected)
             }
         }

@@ -60,9 +60,9 @@ impl Settings {
         self
     }
 
-    /// A retry budget for each key, made by `make`.
+    /// A retry budget for each key, made by `make`. For a [stack](crate::stack), whose retry layer it pays for.
     #[must_use]
-    pub fn retry_budget(mut self, make: impl Fn() -> RetryBudget + Send + Sync + 'static) -> Self {
+    pub(crate) fn retry_budget(mut self, make: impl Fn() -> RetryBudget + Send + Sync + 'static) -> Self {
         self.retry_budget = Some(Arc::new(make));
         self
     }

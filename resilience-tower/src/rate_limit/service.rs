@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use resilience_core::{Observer, RateLimiter, Refusal, Rejected};
+use resilience_core::{CarryContext, Observer, RateLimiter, Refusal, Rejected};
 use tower_service::Service;
 
 use super::{future::ResponseFuture, gate::Gate, settings::Settings};
@@ -51,9 +51,9 @@ impl<S: Clone, O> Clone for RateLimit<S, O> {
 impl<S, O: Observer> RateLimit<S, O> {
     /// The answer to a call that need not wait.
     #[inline]
-    fn check(&self) -> Result<(), Rejected> {
+    fn check(&self, request: &impl CarryContext) -> Result<(), Rejected> {
         let Gate { limiter, settings, .. } = &self.gate;
-        match limiter.check(1, time::now()) {
+        match limiter.check(1, time::now_of(request)) {
             Ok(_) => Ok(()),
             Err(rejected) => {
                 settings.tell_limited(rejected);
@@ -94,6 +94,7 @@ where
     S: Service<Req>,
     S::Error: Refusal,
     O: Observer,
+    Req: CarryContext,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -109,7 +110,8 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        let admitted = if self.gate.settings.max_wait.is_none() { self.check() } else { self.enter() };
+        let admitted =
+            if self.gate.settings.max_wait.is_none() { self.check(&request) } else { self.enter() };
         match admitted {
             Ok(()) => ResponseFuture::call(self.inner.call(request)),
             Err(rejected) => ResponseFuture::refused(rejected),

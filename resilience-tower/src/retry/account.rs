@@ -49,7 +49,7 @@ impl Clone for Seeds {
 
 /// The account of one call: its budget, its observer, and what is open. Settled at the latest when it is dropped.
 pub(super) struct Account<B: Budgets<Req>, O, Req> {
-    /// Nothing if there is neither a budget nor an observer, and the jitter needs no seed: to take a lease costs more than
+    /// Nothing if there is no budget in it, no observer, and no seed for the jitter: to take a lease costs more than
     /// all the rest of a good call.
     backing: Option<Lease<Backing<B, O>>>,
     held: B::Held,
@@ -60,11 +60,12 @@ impl<B: Budgets<Req>, O: Observer, Req> Account<B, O, Req> {
     // Written in its place in the future, not moved there: that costs more than all it does.
     #[inline(always)]
     pub(super) fn open(backing: &StripedArc<Backing<B, O>>, held: B::Held) -> Self {
-        let is_needed = !backing.budgets.is_none()
+        let is_needed = backing.budgets.is_here()
             || backing.observer.listens()
             || matches!(backing.seeds, Seeds::Sequence(_));
         let backing = is_needed.then(|| backing.lease());
-        let tab = budget(&backing, &held).map(|budget| budget.open(time::now)).unwrap_or_default();
+        let tab =
+            budget::<B, O, Req>(&backing, &held).map(|budget| budget.open(time::now)).unwrap_or_default();
         Self { backing, held, tab }
     }
 
@@ -79,7 +80,7 @@ impl<B: Budgets<Req>, O, Req> Account<B, O, Req> {
     /// The operation has succeeded.
     #[inline]
     pub(super) fn deposit(&mut self) {
-        if let Some(budget) = budget(&self.backing, &self.held) {
+        if let Some(budget) = budget::<B, O, Req>(&self.backing, &self.held) {
             budget.deposit(&mut self.tab);
             self.close();
         }
@@ -94,7 +95,7 @@ impl<B: Budgets<Req>, O, Req> Account<B, O, Req> {
         now: &impl Fn() -> Instant,
     ) -> Decision {
         let Self { backing, held, tab } = self;
-        let (budget, mut was_asked) = (budget(backing, held), false);
+        let (budget, mut was_asked) = (budget::<B, O, Req>(backing, held), false);
         let unit = || unit(backing.as_deref());
         let decision = policy.decide(retries, failed, now, unit, |kind| {
             was_asked = true;
@@ -123,7 +124,7 @@ impl<B: Budgets<Req>, O, Req> Account<B, O, Req> {
     /// Where every operation is counted.
     #[inline(never)]
     fn close_counted(&mut self) {
-        if let Some(budget) = budget(&self.backing, &self.held) {
+        if let Some(budget) = budget::<B, O, Req>(&self.backing, &self.held) {
             budget.close(&mut self.tab);
         }
     }
@@ -146,16 +147,14 @@ fn budget<'a, B: Budgets<Req>, O, Req>(
     backing: &'a Option<Lease<Backing<B, O>>>,
     held: &'a B::Held,
 ) -> Option<&'a RetryBudget> {
-    backing.as_ref()?.budgets.budget(held)
+    B::budget(backing.as_ref().map(|backing| &backing.budgets), held)
 }
 
 /// Releases what an operation that was dropped still occupies.
 impl<B: Budgets<Req>, O, Req> Drop for Account<B, O, Req> {
     #[inline]
     fn drop(&mut self) {
-        if self.backing.is_some() {
-            self.close();
-        }
+        self.close();
     }
 }
 

@@ -13,13 +13,13 @@ pub trait Budgets<Req>: sealed::Sealed {
     #[doc(hidden)]
     type Held;
 
-    /// Whether no request has a budget.
+    /// Whether the budget of a call is here, and not in what the call keeps.
     #[doc(hidden)]
-    fn is_none(&self) -> bool;
+    fn is_here(&self) -> bool;
     #[doc(hidden)]
     fn hold(&self, request: &Req) -> Self::Held;
     #[doc(hidden)]
-    fn budget<'a>(&'a self, held: &'a Self::Held) -> Option<&'a RetryBudget>;
+    fn budget<'a>(here: Option<&'a Self>, held: &'a Self::Held) -> Option<&'a RetryBudget>;
     /// The policy for this request, if it is not the layer's.
     #[doc(hidden)]
     fn policy<'a>(&'a self, held: &'a Self::Held) -> Option<&'a RetryPolicy> {
@@ -39,16 +39,16 @@ impl<Req> Budgets<Req> for Option<RetryBudget> {
     type Held = ();
 
     #[inline]
-    fn is_none(&self) -> bool {
-        self.is_none()
+    fn is_here(&self) -> bool {
+        self.is_some()
     }
 
     #[inline]
     fn hold(&self, _: &Req) {}
 
     #[inline]
-    fn budget<'a>(&'a self, (): &'a ()) -> Option<&'a RetryBudget> {
-        self.as_ref()
+    fn budget<'a>(here: Option<&'a Self>, (): &'a ()) -> Option<&'a RetryBudget> {
+        here?.as_ref()
     }
 }
 
@@ -131,7 +131,7 @@ where
 {
     type Held = RetryBudget;
 
-    fn is_none(&self) -> bool {
+    fn is_here(&self) -> bool {
         false
     }
 
@@ -139,7 +139,7 @@ where
         self.budget_of((self.table.key)(request))
     }
 
-    fn budget<'a>(&'a self, held: &'a RetryBudget) -> Option<&'a RetryBudget> {
+    fn budget<'a>(_: Option<&'a Self>, held: &'a RetryBudget) -> Option<&'a RetryBudget> {
         Some(held)
     }
 }

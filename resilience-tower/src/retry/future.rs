@@ -338,6 +338,7 @@ where
         }
         if let Some(context) = request.context_mut() {
             context.set_attempt(attempt);
+            context.set_now(None);
         }
         if let Some(trail) = trail(request) {
             trail.set_attempt(attempt);

@@ -1,7 +1,6 @@
 //! Ready-made stacks: all policies in the right order, with defaults that survive real failures.
 //!
-//! [`client`] goes around what sends requests, [`server`](fn@server) around what answers them. Both are layers of named types; nothing is
-//! boxed. Each part has settings, can be left out, and has a handle while the stack runs; layers of one's own go into the slots.
+//! [`client`](fn@client) goes around what sends requests. It is a layer of a named type; nothing is boxed. Each part has settings, can be left out, and has a handle while the stack runs; layers of one's own go into the slots.
 //!
 //! # A client, outermost first
 //!

@@ -65,7 +65,7 @@ where
         let limit = match self.scope {
             Scope::Attempt => limit_attempt(self.limit, &mut request),
             Scope::Total => {
-                let now = time::now();
+                let now = time::now_of(&request);
                 let deadline = limit_total(self.limit, &mut request, now);
                 if deadline.is_over(now) {
                     return ResponseFuture::refused(deadline, now, self.observer());

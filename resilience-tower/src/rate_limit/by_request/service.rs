@@ -54,7 +54,7 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        let now = time::now();
+        let now = time::now_of(&request);
         if let Some(max_wait) = self.settings.max_wait {
             return self.queue(request, max_wait, now);
         }

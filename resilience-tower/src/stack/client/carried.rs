@@ -9,7 +9,7 @@ use crate::{
     retry::{Budgets, Replay, Safety},
 };
 
-/// A request with its context and the policies of its destination: what the operation slot of a [client's stack](super::super) sees.
+/// A request with its context and the policies of its destination: what the parts of a [stack](crate::stack) pass on.
 #[derive(Debug)]
 pub struct Routed<R> {
     pub(super) call: Call<R>,
@@ -80,7 +80,7 @@ impl<R> Budgets<Routed<R>> for Carried {
     type Held = Lease<Bundle>;
 
     #[inline]
-    fn is_none(&self) -> bool {
+    fn is_here(&self) -> bool {
         false
     }
 
@@ -90,7 +90,7 @@ impl<R> Budgets<Routed<R>> for Carried {
     }
 
     #[inline]
-    fn budget<'a>(&'a self, held: &'a Lease<Bundle>) -> Option<&'a RetryBudget> {
+    fn budget<'a>(_: Option<&'a Self>, held: &'a Lease<Bundle>) -> Option<&'a RetryBudget> {
         held.retry_budget.as_ref()
     }
 

@@ -30,7 +30,7 @@ pub fn client(name: &str) -> ClientLayer {
     ClientLayer::from_checked(name, &ClientSettings::new())
 }
 
-/// A client's stack: see the [module](super).
+/// A client's stack: see the [module](crate::stack).
 ///
 /// # Clone
 ///
@@ -106,7 +106,7 @@ impl<K, Q, C, O, Op, At> ClientLayer<K, Q, C, O, Op, At> {
         ClientLayer { handle, key, classify, observer, operation, attempt }
     }
 
-    /// Puts `layer` around the whole operation: metrics, a span. It sees each operation once.
+    /// Puts `layer` around the whole operation: metrics, a span. It sees each operation once, with the request as it was sent.
     #[must_use]
     pub fn operation<L>(self, layer: L) -> ClientLayer<K, Q, C, O, L, At> {
         let Self { handle, key, classify, observer, attempt, .. } = self;
@@ -133,9 +133,9 @@ where
     C: Clone,
     O: Clone,
     At: Layer<Attempt<S, O>>,
-    Op: Layer<Parts<S, C, O, At>>,
+    Op: Layer<Client<Parts<S, C, O, At>, K, Q>>,
 {
-    type Service = Client<Op::Service, K, Q>;
+    type Service = Op::Service;
 
     fn layer(&self, inner: S) -> Self::Service {
         /// What the stack says itself for each call is in its context.
@@ -161,7 +161,8 @@ where
         let inner = retry.layer(per_key.layer(self.attempt.layer(inner)));
         let inner = OptionalLayer(bulkhead).layer(OptionalLayer(rate_limit).layer(inner));
         let inner = TimeoutLayer::total(ELSEWHERE).with_observer(observer()).layer(inner);
-        Client::new(self.operation.layer(inner), ByKey::new(Arc::clone(&self.handle.table), self.key.clone()))
+        let find = ByKey::new(Arc::clone(&self.handle.table), self.key.clone());
+        self.operation.layer(Client::new(inner, find))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     time,
 };
 
-/// The parts inside the operation slot, by name.
+/// The parts of a client's stack, by name.
 pub type Parts<S, C, O, At> = Timeout<Limited<Retried<S, C, O, At>, O>, O>;
 /// With a bulkhead and a rate limit, or without.
 type Limited<S, O> = Optional<Bulkhead<Rated<S, O>, O>, Rated<S, O>>;
@@ -26,7 +26,7 @@ type Guarded<S, C, O, At> = PerKey<<At as Layer<Attempt<S, O>>>::Service, Carrie
 /// What the attempt slot stands around.
 pub(super) type Attempt<S, O> = Timeout<Transport<S>, O>;
 
-/// The service of [`ClientLayer`](super::ClientLayer): `S` is what stands in the operation slot and inside.
+/// The outermost part of a [`ClientLayer`](super::ClientLayer): it finds the destination's policies and gives the call its context.
 ///
 /// # Clone
 ///
@@ -66,9 +66,12 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        let (to, mut call) = self.find.find(request.into_call(), time::now());
+        let now = time::now();
+        let (to, mut call) = self.find.find(request.into_call(), now);
         let OperationSettings { total_timeout, attempt_timeout, .. } = to.operation;
         call.context_mut().limit_by_default(total_timeout, attempt_timeout);
+        // All up to the attempt are reached at once, or say that they waited.
+        call.context_mut().set_now(Some(now));
         self.inner.call(Routed { call, to })
     }
 }
