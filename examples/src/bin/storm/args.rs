@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
-use crate::schedule::{PHASES, least_seconds};
+use crate::{
+    schedule::{PHASES, shares},
+    split::least_seconds,
+};
 
 const MOST_SECONDS: u32 = 600;
 const LEAST_RATE: u32 = 10;
@@ -37,7 +40,7 @@ pub(crate) struct Args {
 }
 
 fn seconds(text: &str) -> Result<u32, String> {
-    whole(text, least_seconds(), MOST_SECONDS)
+    whole(text, least_seconds(&shares()), MOST_SECONDS)
 }
 
 fn rate(text: &str) -> Result<u32, String> {
