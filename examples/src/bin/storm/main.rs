@@ -1,7 +1,7 @@
-//! A storm over one dependency, weathered by a bare reqwest client, by a naive one and by a protected one.
+//! A storm in three parts: over a dependency, over a server, and over what two routes share.
 //!
-//! Each client drives a server of its own with the same arrivals through the same phases, all at
-//! the same time; at the end a table says what their callers saw.
+//! In each part a bare stack and a protected one get the same calls at the same time; at the end
+//! of each a table says what their callers saw.
 
 mod args;
 mod bars;
@@ -12,10 +12,13 @@ mod host;
 mod live;
 mod load;
 mod outage;
+mod overload;
+mod parts;
 mod record;
 mod report;
 mod schedule;
 mod server;
+mod slow_route;
 mod split;
 mod stats;
 
@@ -23,7 +26,7 @@ use std::{error::Error, process::ExitCode};
 
 use clap::Parser;
 
-use crate::args::Args;
+use crate::{args::Args, parts::Part};
 
 type Failure = Box<dyn Error>;
 
@@ -42,11 +45,14 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<ExitCode, Failure> {
+    if args.chart.is_some() && args.only.is_some_and(|only| only != Part::Outage) {
+        return Err("the chart is of the outage, which --only leaves out".into());
+    }
     make_room(args.rate)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let interrupted = runtime.block_on(async {
         tokio::select! {
-            result = outage::run(args, args.seconds) => result.map(|()| false),
+            result = storm(args) => result.map(|()| false),
             signal = tokio::signal::ctrl_c() => Ok(signal.map(|()| true)?),
         }
     })?;
@@ -59,18 +65,33 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes sure that the calls which pile up in the hang find enough file descriptors.
+/// Makes sure that the calls which pile up find enough file descriptors.
 ///
 /// Both ends of every connection are in this process; without room the clients and servers would
 /// fail for reasons that have nothing to do with the storm.
 fn make_room(rate: u32) -> Result<(), Failure> {
-    let needed = outage::files(rate) + 200;
+    let needed = outage::files(rate).max(overload::files(rate)) + 200;
     let limit = rlimit::increase_nofile_limit(needed)?;
     if limit < needed {
         return Err(format!(
             "a rate of {rate} needs {needed} open files and the limit is {limit}: lower --rate or raise `ulimit -n`"
         )
         .into());
+    }
+    Ok(())
+}
+
+async fn storm(args: &Args) -> Result<(), Failure> {
+    let seconds = parts::seconds(args.seconds).ok_or("the parts do not fit")?;
+    for (part, seconds) in Part::ALL.into_iter().zip(seconds) {
+        if args.only.is_some_and(|only| only != part) {
+            continue;
+        }
+        match part {
+            Part::Outage => outage::run(args, seconds).await?,
+            Part::Overload => overload::run(args, seconds).await?,
+            Part::SlowRoute => slow_route::run(args, seconds).await?,
+        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A bare, a naive and a protected client go through the same outage.
+//! The first part: a bare, a naive and a protected client go through the same outage.
 
 use std::{io::Write, sync::Arc, time::Duration};
 
@@ -66,7 +66,7 @@ pub(crate) async fn run(args: &Args, seconds: u32) -> Result<(), Failure> {
 fn finish(args: &Args, schedule: &Schedule, stacks: &[Watched]) -> Result<(), Failure> {
     let logs: Vec<_> = stacks.iter().map(|stack| (stack.name, stack.recorder.read(Clone::clone))).collect();
     let rows: Vec<_> = logs.iter().map(|(name, log)| report::rows(name, schedule, log)).collect();
-    let text = if args.json { report::json(&rows)? } else { report::table(&rows) };
+    let text = if args.json { report::json(report::by_phase(&rows))? } else { report::table(&rows) };
     std::io::stdout().write_all(text.as_bytes())?;
     if let Some(path) = &args.chart {
         chart::write(path, schedule, &logs)?;
