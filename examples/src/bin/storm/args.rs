@@ -4,40 +4,50 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
-use crate::schedule::{PHASES, least_seconds};
+use crate::{
+    overload,
+    parts::{Part, least},
+    schedule::PHASES,
+    slow_route,
+};
 
 const MOST_SECONDS: u32 = 600;
 const LEAST_RATE: u32 = 10;
 const MOST_RATE: u32 = 1000;
 
-/// Puts a bare, a naively retrying and a protected client through the same outage, all at
-/// once and each with a server of its own, and compares what their callers saw.
+/// Puts bare and protected stacks through the same storm and compares what their callers saw:
+/// clients through an outage, servers through an overload, two routes with what they share.
 #[derive(Debug, Parser)]
 #[command(name = "storm", after_help = legend())]
 pub(crate) struct Args {
-    /// Length of the run in seconds, all phases together: 14 to 600
-    #[arg(long, value_name = "N", default_value = "46", value_parser = seconds)]
+    /// Length of the run in seconds, all parts together: 29 to 600
+    #[arg(long, value_name = "N", default_value = "71", value_parser = seconds)]
     pub(crate) seconds: u32,
 
-    /// Calls per second and stack, in the mean: 10 to 1000
+    /// Calls per second and stack in the outage, in the mean: 10 to 1000; the other parts are
+    /// built around as many, within 100 to 500
     #[arg(long, value_name = "N", default_value = "200", value_parser = rate)]
     pub(crate) rate: u32,
 
-    /// Seed of the arrivals, of the failures and of the pauses before retries
+    /// Seed of the arrivals, of the failures, of the pauses before retries and of the work
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) seed: u64,
 
-    /// Write a chart of the run to this file
+    /// Leave out the other parts; this one keeps its length
+    #[arg(long, value_name = "PART")]
+    pub(crate) only: Option<Part>,
+
+    /// Write a chart of the outage to this file
     #[arg(long, value_name = "FILE.svg", value_parser = chart)]
     pub(crate) chart: Option<PathBuf>,
 
-    /// Print one JSON object per phase and stack instead of the table
+    /// Print one JSON object per phase and stack instead of the tables
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 fn seconds(text: &str) -> Result<u32, String> {
-    whole(text, least_seconds(), MOST_SECONDS)
+    whole(text, least(), MOST_SECONDS)
 }
 
 fn rate(text: &str) -> Result<u32, String> {
@@ -68,7 +78,8 @@ fn chart(path: &str) -> Result<PathBuf, String> {
 fn legend() -> String {
     let lines = PHASES.iter().map(|phase| format!("  {:<11}{}\n", phase.name, phase.about));
     format!(
-        "Stacks:\n  \
+        "THE OUTAGE OF A DEPENDENCY\n\
+         Stacks:\n  \
            bare       reqwest with a timeout of 5 s\n  \
            naive      up to three attempts of 500 ms each within a deadline of 5 s\n  \
            protected  the same, with a retry budget and a circuit breaker\n\
@@ -78,8 +89,14 @@ fn legend() -> String {
            sent       attempts that left the client for the server\n  \
            per call   sent over calls; the retries of a call may fall into the next phase\n  \
            in flight  the most calls that were under way at once\n  \
-           back in    from the start of the recovery until 95 % of the calls of a second are ok",
-        lines.collect::<String>()
+           back in    from the start of the recovery until 95 % of the calls of a second are ok\n\
+         \n\
+         {}\n\
+         \n\
+         {}",
+        lines.collect::<String>(),
+        overload::LEGEND,
+        slow_route::LEGEND,
     )
 }
 
@@ -97,15 +114,15 @@ mod tests {
     #[test]
     fn defaults_are_within_their_ranges() {
         let args = parse(&[]).unwrap();
-        assert_eq!((args.seconds, args.rate, args.seed), (46, 200, 1));
-        assert_eq!(parse(&["--seconds", "14"]).unwrap().seconds, 14);
+        assert_eq!((args.seconds, args.rate, args.seed), (71, 200, 1));
+        assert_eq!(parse(&["--seconds", "29"]).unwrap().seconds, 29);
     }
 
     #[test]
     fn bad_values_are_refused_with_the_valid_range() {
-        for bad in ["13", "601", "0", "-1", "1.5", "long", ""] {
+        for bad in ["28", "601", "0", "-1", "1.5", "long", ""] {
             let error = parse(&[&format!("--seconds={bad}")]).unwrap_err();
-            assert!(error.contains("from 14 to 600"), "{error}");
+            assert!(error.contains("from 29 to 600"), "{error}");
         }
         for bad in ["9", "1001", "fast"] {
             let error = parse(&["--rate", bad]).unwrap_err();
@@ -116,7 +133,16 @@ mod tests {
     #[test]
     fn help_names_the_ranges_the_phases_and_the_columns() {
         let help = Args::command().render_help().to_string();
-        for part in [": 14 to 600", ": 10 to 1000", "naive", "recovery", "per call", "back in"] {
+        for part in [
+            ": 29 to 600",
+            ": 10 to 1000",
+            "naive",
+            "recovery",
+            "per call",
+            "back in",
+            "slow-route",
+            "worst %",
+        ] {
             assert!(help.contains(part), "{part} is not in {help}");
         }
     }

@@ -128,7 +128,8 @@ pub(crate) fn breaker(now: Instant, seed: u64) -> CircuitBreaker {
     CircuitBreaker::with_seed(Config::default(), now, seed)
 }
 
-async fn whole(response: Response) -> bool {
+/// Whether the whole of an answer with status 200 has come.
+pub(crate) async fn whole(response: Response) -> bool {
     response.status() == StatusCode::OK && response.bytes().await.is_ok()
 }
 

@@ -1,6 +1,9 @@
 //! The open-loop load: calls begin at their times, whatever became of the ones before.
 
-use std::time::{Duration, Instant};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use tokio::{
@@ -32,9 +35,8 @@ impl Iterator for Arrivals {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        // The gaps of a Poisson process are exponential; 1 - u lies in (0, 1], so the logarithm is finite.
-        let u: f64 = self.dice.random();
-        self.last += Duration::from_secs_f64(-(1.0 - u).ln() / self.rate);
+        // The gaps of a Poisson process are exponential.
+        self.last += exponential(&mut self.dice, 1.0 / self.rate);
         Some(self.last)
     }
 }
@@ -51,22 +53,56 @@ pub(crate) struct Load {
 impl Load {
     /// Launches the calls of one stack until the time is over and waits for the stragglers.
     pub(crate) async fn drive<C: Caller>(self, caller: C, recorder: Recorder) {
-        let mut calls = JoinSet::new();
-        let arrivals = Arrivals::new(self.seed, self.rate);
-        for offset in arrivals.take_while(|offset| *offset < self.length) {
-            sleep_until((self.start + offset).into()).await;
-            while calls.try_join_next().is_some() {}
+        let arrivals = Arrivals::new(self.seed, self.rate).take_while(|offset| *offset < self.length);
+        let calls = arrivals.map(|offset| {
             let (caller, recorder) = (caller.clone(), recorder.clone());
-            let launched = recorder.launch();
-            calls.spawn(async move {
-                let ok = caller.call().await;
-                recorder.finish(launched, ok);
-            });
-        }
-        let stragglers = async { while calls.join_next().await.is_some() {} };
-        // A call that outlasts even this stays unfinished and counts as failed.
-        let _ = timeout(PATIENCE + Duration::from_secs(1), stragglers).await;
+            let call = move || {
+                let launched = recorder.launch();
+                async move {
+                    let ok = caller.call().await;
+                    recorder.finish(launched, ok);
+                }
+            };
+            (offset, call)
+        });
+        drive(self.start, PATIENCE, calls).await;
     }
+}
+
+/// Begins each call at its offset from `start`, and returns what became of those that ended a second after their
+/// callers' `patience` at the latest.
+pub(crate) async fn drive<C, F>(
+    start: Instant,
+    patience: Duration,
+    calls: impl Iterator<Item = (Duration, C)>,
+) -> Vec<F::Output>
+where
+    C: FnOnce() -> F,
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    let mut under_way = JoinSet::new();
+    let mut ended = Vec::new();
+    for (offset, call) in calls {
+        sleep_until((start + offset).into()).await;
+        while let Some(result) = under_way.try_join_next() {
+            ended.extend(result);
+        }
+        under_way.spawn(call());
+    }
+    let stragglers = async {
+        while let Some(result) = under_way.join_next().await {
+            ended.extend(result);
+        }
+    };
+    let _ = timeout(patience + Duration::from_secs(1), stragglers).await;
+    ended
+}
+
+/// A time drawn from the exponential distribution with this mean, in seconds.
+pub(crate) fn exponential(dice: &mut SmallRng, mean: f64) -> Duration {
+    // 1 - u lies in (0, 1], so the logarithm is finite.
+    let u: f64 = dice.random();
+    Duration::from_secs_f64(-(1.0 - u).ln() * mean)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::{
+    parts::Part,
     record::{Log, Sample},
     schedule::{Schedule, Span},
     stats::{percentile_ms, recover_seconds},
@@ -13,6 +14,7 @@ use crate::{
 /// What one stack made of one phase.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
+    pub(crate) part: &'static str,
     pub(crate) phase: &'static str,
     pub(crate) stack: &'static str,
     pub(crate) calls: u64,
@@ -37,6 +39,7 @@ pub(crate) fn rows(stack: &'static str, schedule: &Schedule, log: &Log) -> Vec<R
         let samples: Vec<_> = log.samples.iter().filter(of_phase).copied().collect();
         let tally = log.tallies[index];
         Row {
+            part: Part::Outage.name(),
             phase: span.phase.name,
             stack,
             calls: tally.calls,
@@ -53,17 +56,17 @@ pub(crate) fn rows(stack: &'static str, schedule: &Schedule, log: &Log) -> Vec<R
     schedule.spans().iter().enumerate().map(row).collect()
 }
 
-/// One object per line, the stacks of a phase after each other.
-pub(crate) fn json(stacks: &[Vec<Row>]) -> serde_json::Result<String> {
+/// One object per line.
+pub(crate) fn json<'a, R: Serialize + 'a>(rows: impl Iterator<Item = &'a R>) -> serde_json::Result<String> {
     let mut text = String::new();
-    for row in by_phase(stacks) {
+    for row in rows {
         text += &serde_json::to_string(row)?;
         text.push('\n');
     }
     Ok(text)
 }
 
-/// The table that a run ends with, 89 columns wide.
+/// The table that the part ends with, 89 columns wide.
 pub(crate) fn table(stacks: &[Vec<Row>]) -> String {
     let mut text = format!(
         "{:<10}{:<10}{:>6}{:>8}{:>10}{:>10}{:>7}{:>9}{:>10}{:>9}\n",
@@ -94,12 +97,14 @@ pub(crate) fn table(stacks: &[Vec<Row>]) -> String {
     text
 }
 
-fn by_phase(stacks: &[Vec<Row>]) -> impl Iterator<Item = &Row> {
+/// The stacks of a phase after each other.
+pub(crate) fn by_phase<R>(stacks: &[Vec<R>]) -> impl Iterator<Item = &R> {
     let phases = stacks.first().map_or(0, Vec::len);
     (0..phases).flat_map(move |index| stacks.iter().map(move |rows| &rows[index]))
 }
 
-fn number(value: Option<f64>, digits: usize) -> String {
+/// A figure with so many digits, or a dash.
+pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "-".into(), |value| format!("{value:.digits$}"))
 }
 
@@ -141,7 +146,8 @@ mod tests {
         let schedule = Schedule::split(40).unwrap();
         let empty = Log { samples: Vec::new(), ..log(&schedule) };
         let stacks = [("bare", log(&schedule)), ("protected", empty)];
-        let text = json(&stacks.map(|(name, log)| rows(name, &schedule, &log))).unwrap();
+        let stacks = stacks.map(|(name, log)| rows(name, &schedule, &log));
+        let text = json(by_phase(&stacks)).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 14);
         assert_eq!((&lines[0]["phase"], &lines[1]["stack"]), (&"healthy".into(), &"protected".into()));

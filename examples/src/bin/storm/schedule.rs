@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::split::{Share, split};
+
 /// How the dependency treats the calls it gets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Behaviour {
@@ -19,10 +21,7 @@ pub(crate) struct Phase {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) behaviour: Behaviour,
-    /// The shortest it may get, in seconds.
-    pub(crate) least: u32,
-    /// Its share of the seconds that are left when every phase has its least.
-    pub(crate) weight: u32,
+    pub(crate) share: Share,
 }
 
 const SERVICE_TIME: Duration = Duration::from_millis(5);
@@ -31,50 +30,55 @@ const HEALTHY: Behaviour = Behaviour::Answer { delay: SERVICE_TIME, errors: 0.0 
 /// The phases in their order; recovery is measured in the last.
 ///
 /// The phase before the last is bad for a stack that gives up early, so its breaker is open when the
-/// dependency comes back. The weights make 46 seconds come out even.
+/// dependency comes back. The shares make 46 seconds come out even.
 pub(crate) const PHASES: &[Phase] = &[
-    Phase { name: "healthy", about: "answers after 5 ms", behaviour: HEALTHY, least: 1, weight: 4 },
+    Phase {
+        name: "healthy",
+        about: "answers after 5 ms",
+        behaviour: HEALTHY,
+        share: Share { least: 1, weight: 4 },
+    },
     Phase {
         name: "errors_10",
         about: "10 % of the answers are 500",
         behaviour: Behaviour::Answer { delay: SERVICE_TIME, errors: 0.1 },
-        least: 1,
-        weight: 5,
+        share: Share { least: 1, weight: 5 },
     },
     Phase {
         name: "errors_30",
         about: "30 % of the answers are 500",
         behaviour: Behaviour::Answer { delay: SERVICE_TIME, errors: 0.3 },
-        least: 1,
-        weight: 5,
+        share: Share { least: 1, weight: 5 },
     },
     Phase {
         name: "hang",
         about: "accepts and never answers",
         behaviour: Behaviour::Hang,
-        least: 1,
-        weight: 6,
+        share: Share { least: 1, weight: 6 },
     },
     Phase {
         name: "down",
         about: "connections cut and refused",
         behaviour: Behaviour::Down,
-        least: 1,
-        weight: 6,
+        share: Share { least: 1, weight: 6 },
     },
     Phase {
         name: "slow",
         about: "answers after 2 s",
         behaviour: Behaviour::Answer { delay: Duration::from_secs(2), errors: 0.0 },
-        least: 1,
-        weight: 4,
+        share: Share { least: 1, weight: 4 },
     },
-    Phase { name: "recovery", about: "answers after 5 ms again", behaviour: HEALTHY, least: 8, weight: 2 },
+    Phase {
+        name: "recovery",
+        about: "answers after 5 ms again",
+        behaviour: HEALTHY,
+        share: Share { least: 8, weight: 2 },
+    },
 ];
 
-/// The fewest seconds that all phases fit into.
-pub(crate) fn least_seconds() -> u32 {
-    PHASES.iter().map(|phase| phase.least).sum()
+/// What the phases get of the outage.
+pub(crate) fn shares() -> Vec<Share> {
+    PHASES.iter().map(|phase| phase.share).collect()
 }
 
 /// One phase with its place in the run, as offsets from the start.
@@ -100,16 +104,9 @@ pub(crate) struct Schedule {
 impl Schedule {
     /// Splits `seconds` among the phases; `None` if they do not fit.
     pub(crate) fn split(seconds: u32) -> Option<Self> {
-        let spare = Duration::from_secs(seconds.checked_sub(least_seconds())?.into());
-        let weights: u32 = PHASES.iter().map(|phase| phase.weight).sum();
-        let mut start = Duration::ZERO;
-        let spans = PHASES.iter().map(|phase| {
-            let least = Duration::from_secs(phase.least.into());
-            let end = start + least + spare * phase.weight / weights;
-            let span = Span { phase, start, end };
-            start = end;
-            span
-        });
+        let stretches = split(seconds, &shares())?;
+        let spans = PHASES.iter().zip(stretches);
+        let spans = spans.map(|(phase, stretch)| Span { phase, start: stretch.start, end: stretch.end });
         Some(Self { spans: spans.collect() })
     }
 
@@ -131,6 +128,7 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::split::least_seconds;
 
     #[test]
     fn default_length_splits_into_whole_seconds() {
@@ -142,10 +140,10 @@ mod tests {
 
     #[test]
     fn shortest_run_gives_every_phase_its_least() {
-        let schedule = Schedule::split(least_seconds()).unwrap();
+        let schedule = Schedule::split(least_seconds(&shares())).unwrap();
         let lengths = schedule.spans().iter().map(|span| span.length().as_secs());
         assert_eq!(lengths.collect::<Vec<_>>(), [1, 1, 1, 1, 1, 1, 8]);
-        assert!(Schedule::split(least_seconds() - 1).is_none());
+        assert!(Schedule::split(least_seconds(&shares()) - 1).is_none());
     }
 
     #[test]

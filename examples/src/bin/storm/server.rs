@@ -5,9 +5,8 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     sync::Arc,
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -16,14 +15,15 @@ use parking_lot::Mutex;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use tokio::{
     net::TcpSocket,
-    runtime,
-    sync::{oneshot, watch},
+    sync::watch,
     time::{sleep, sleep_until, timeout},
 };
 
-use crate::schedule::{Behaviour, Schedule};
+use crate::{
+    host::{Host, bind},
+    schedule::{Behaviour, Schedule},
+};
 
-const BACKLOG: u32 = 1024;
 const LONGEST_HANG: Duration = Duration::from_secs(30);
 
 /// A dependency with a port of its own, which it keeps through its outages.
@@ -43,10 +43,7 @@ struct Shared {
 /// The serving half, which can die and be started again.
 #[derive(Debug)]
 enum Process {
-    Up {
-        stop: oneshot::Sender<()>,
-        thread: JoinHandle<()>,
-    },
+    Up(Host),
     /// The socket is bound and does not listen: connections are refused, and nobody else can take the port.
     Down(TcpSocket),
     /// Between the two.
@@ -63,7 +60,7 @@ impl Server {
             behaviour: watch::Sender::new(healthy),
             dice: Mutex::new(SmallRng::seed_from_u64(seed)),
         });
-        let process = Process::spawn(socket, Arc::clone(&shared))?;
+        let process = Process::Up(Host::start(socket, routes(&shared))?);
         Ok(Self { address, shared, process })
     }
 
@@ -84,57 +81,19 @@ impl Server {
         self.shared.behaviour.send_replace(behaviour);
         let down = behaviour == Behaviour::Down;
         self.process = match std::mem::replace(&mut self.process, Process::Moving) {
-            Process::Up { stop, thread } if down => {
-                drop(stop);
-                // Closing thousands of connections takes milliseconds, which the clients must not wait for.
-                let _ = tokio::task::spawn_blocking(|| thread.join()).await;
+            Process::Up(host) if down => {
+                host.stop().await;
                 Process::Down(bind(self.address)?)
             }
-            Process::Down(socket) if !down => Process::spawn(socket, Arc::clone(&self.shared))?,
+            Process::Down(socket) if !down => Process::Up(Host::start(socket, routes(&self.shared))?),
             process => process,
         };
         Ok(())
     }
 }
 
-impl Process {
-    /// Serves on a thread and a runtime of its own.
-    ///
-    /// With the runtime all its tasks end, and with them every open connection: what the death of a
-    /// process looks like from outside.
-    fn spawn(socket: TcpSocket, shared: Arc<Shared>) -> io::Result<Self> {
-        let listener = socket.listen(BACKLOG)?.into_std()?;
-        let (stop, stopped) = oneshot::channel();
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let serve = move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    _ = stopped => {}
-                    result = serve(listener, shared) => {
-                        if let Err(error) = result {
-                            eprintln!("the server failed: {error}");
-                        }
-                    }
-                }
-            });
-        };
-        let thread = std::thread::Builder::new().name("server".into()).spawn(serve)?;
-        Ok(Self::Up { stop, thread })
-    }
-}
-
-fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = TcpSocket::new_v4()?;
-    // The connections that were cut linger in TIME_WAIT and must not keep the port from coming back.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    Ok(socket)
-}
-
-async fn serve(listener: TcpListener, shared: Arc<Shared>) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let routes = Router::new().route("/", get(answer)).with_state(shared);
-    axum::serve(listener, routes).await
+fn routes(shared: &Arc<Shared>) -> Router {
+    Router::new().route("/", get(answer)).with_state(Arc::clone(shared))
 }
 
 async fn answer(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) {

@@ -13,7 +13,11 @@ const STEP: Duration = Duration::from_millis(50);
 
 /// The nearest-rank percentile of what callers waited, in milliseconds; `None` without samples.
 pub(crate) fn percentile_ms(samples: &[Sample], percent: usize) -> Option<f64> {
-    let mut waits: Vec<Duration> = samples.iter().map(|sample| sample.took).collect();
+    percentile_of(samples.iter().map(|sample| sample.took).collect(), percent)
+}
+
+/// The nearest-rank percentile of these waits, in milliseconds; `None` without any.
+pub(crate) fn percentile_of(mut waits: Vec<Duration>, percent: usize) -> Option<f64> {
     let rank = (waits.len() * percent).div_ceil(100).max(1);
     if waits.len() < rank {
         return None;

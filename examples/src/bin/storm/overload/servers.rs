@@ -1,0 +1,87 @@
+//! The same workers behind three stacks.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    BoxError, Router,
+    error_handling::HandleErrorLayer,
+    extract::{Path, Request, State},
+    http::{HeaderName, StatusCode},
+    routing::get,
+};
+use resilience_core::{Quota, adaptive::Config};
+use resilience_tower::{
+    AdaptiveLayer, ErrorLayer,
+    http::{ClassifyStatus, RespondLayer, rate_limit::HeaderKey},
+    rate_limit::KeyedRateLimitLayer,
+};
+use tower::{ServiceBuilder, limit::ConcurrencyLimitLayer, load_shed::LoadShedLayer};
+
+use super::{API_KEY, workers::Workers, workload::WORKERS};
+use crate::host::{Host, bind};
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stack {
+    Bare,
+    Fixed,
+    Protected,
+}
+
+impl Stack {
+    pub(super) const ALL: [Self; 3] = [Self::Bare, Self::Fixed, Self::Protected];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Fixed => "fixed",
+            Self::Protected => "protected",
+        }
+    }
+}
+
+/// Starts a server that can bear `capacity` calls a second.
+pub(super) fn start(stack: Stack, capacity: u32) -> io::Result<(Host, SocketAddr)> {
+    let routes = Router::new().route("/work/{micros}", get(work)).with_state(Arc::new(Workers::new(WORKERS)));
+    let routes = match stack {
+        Stack::Bare => routes,
+        Stack::Fixed => fixed(routes, capacity),
+        Stack::Protected => protected(routes, capacity),
+    };
+    let socket = bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    let address = socket.local_addr()?;
+    Ok((Host::start(socket, routes)?, address))
+}
+
+async fn work(State(workers): State<Arc<Workers>>, Path(micros): Path<u64>) -> &'static str {
+    workers.work(Duration::from_micros(micros)).await;
+    "done\n"
+}
+
+/// As many calls as the workers serve in 100 ms: right, because the capacity is known here.
+fn fixed(routes: Router, capacity: u32) -> Router {
+    let stack = ServiceBuilder::new()
+        .layer(HandleErrorLayer::new(|_: BoxError| async { StatusCode::SERVICE_UNAVAILABLE }))
+        .layer(LoadShedLayer::new())
+        .layer(ConcurrencyLimitLayer::new(capacity as usize / 10));
+    routes.layer(stack)
+}
+
+/// A tenant is entitled to far more than there is if all come: twice the capacity.
+fn protected(routes: Router, capacity: u32) -> Router {
+    let tenant = || {
+        let key = HeaderKey::new(HeaderName::from_static(API_KEY));
+        move |request: &Request| key.of(request.headers())
+    };
+    let quota = Quota::per_second(2 * capacity).burst(capacity / 4);
+    let stack = ServiceBuilder::new()
+        .layer(RespondLayer::new())
+        .layer(KeyedRateLimitLayer::new(tenant(), quota))
+        .layer(AdaptiveLayer::new(Config::default()).classify(ClassifyStatus).fair_share(tenant()))
+        .layer(ErrorLayer::new());
+    routes.layer(stack)
+}
