@@ -6,6 +6,7 @@ mod adaptive;
 mod breaker;
 mod bulkhead;
 mod load_shed;
+mod names;
 mod operation;
 mod rate_limit;
 mod retry;
