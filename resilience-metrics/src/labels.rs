@@ -23,6 +23,11 @@ impl Labels {
         gauge!(name, "pipeline" => self.pipeline.clone(), "policy" => self.policy.clone())
     }
 
+    /// One of several gauges of this name, which differ in `label`.
+    pub(crate) fn gauge_of(&self, name: &'static str, label: &'static str, value: &'static str) -> Gauge {
+        gauge!(name, "pipeline" => self.pipeline.clone(), "policy" => self.policy.clone(), label => value)
+    }
+
     pub(crate) fn histogram(&self, name: &'static str) -> Histogram {
         histogram!(name, "pipeline" => self.pipeline.clone(), "policy" => self.policy.clone())
     }

@@ -1,12 +1,14 @@
 use std::fmt;
 
 use metrics::SharedString;
-use resilience_core::{AdaptiveLimit, Bulkhead, CircuitBreaker, RateLimiter, RetryBudget, Throttle};
+use resilience_core::{
+    AdaptiveLimit, Bulkhead, CircuitBreaker, RateLimiter, RetryBudget, Throttle, keyed::Snapshot,
+};
 
 use crate::{
     AdaptiveMetrics, AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, LoadShedMetrics, OperationLayer,
-    RateLimitMetrics, RetryMetrics, ThrottleMetrics, TimeoutMetrics, labels::Labels, names,
-    registry::Registry,
+    PerKeyMetrics, RateLimitMetrics, RetryMetrics, ThrottleMetrics, TimeoutMetrics, keyed::KeyedMetrics,
+    labels::Labels, names, per_key::PerKeyGauges, registry::Registry,
 };
 
 /// The metrics of one pipeline: a client of one dependency, or one server.
@@ -140,6 +142,43 @@ impl Telemetry {
     /// An observer for a load-shedding layer, with this value of the `policy` label. Two of one name count together.
     pub fn load_shed(&self, policy: impl Into<SharedString>) -> LoadShedMetrics {
         LoadShedMetrics::new(&self.labels(policy))
+    }
+
+    /// Shows a [table of policies by key](crate#policies-by-key) under this value of the `policy` label: how many keys it holds, and
+    /// how many it has given up since it was made.
+    ///
+    /// `read` is called now and by [`publish`](Self::publish), by several threads at once if they publish at once; it is dropped
+    /// with the last clone of the telemetry. The counters move when published.
+    ///
+    /// # Panics
+    ///
+    /// If this pipeline shows a table under the same name already.
+    #[track_caller]
+    pub fn keyed(
+        &self,
+        policy: impl Into<SharedString>,
+        read: impl Fn() -> Snapshot + Send + Sync + 'static,
+    ) {
+        self.registry.register(KeyedMetrics::new(self.labels(policy), Box::new(read)));
+    }
+
+    /// An observer for a layer with [several policies by key](crate#policies-by-key), with this value of the `policy` label; and
+    /// its table, as by [`keyed`](Self::keyed), with the state of its breakers.
+    ///
+    /// # Panics
+    ///
+    /// If this pipeline shows a table or a circuit breaker under the same name already. A second layer over the same table takes
+    /// a clone of the observer.
+    #[track_caller]
+    pub fn per_key(
+        &self,
+        policy: impl Into<SharedString>,
+        read: impl Fn() -> Snapshot + Send + Sync + 'static,
+    ) -> PerKeyMetrics {
+        let labels = self.labels(policy);
+        let metrics = PerKeyMetrics::new(&labels);
+        self.registry.register(PerKeyGauges::new(labels, Box::new(read)));
+        metrics
     }
 
     /// Sets every gauge to what is true now. Call it when metrics are scraped, before they are rendered.

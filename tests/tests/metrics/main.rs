@@ -5,9 +5,11 @@
 mod adaptive;
 mod breaker;
 mod bulkhead;
+mod keyed;
 mod load_shed;
 mod names;
 mod operation;
+mod per_key;
 mod rate_limit;
 mod retry;
 mod throttle;
