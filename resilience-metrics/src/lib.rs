@@ -90,6 +90,10 @@
 //! | `resilience_keyed_entries` | gauge | `pipeline`, `policy` |
 //! | `resilience_keyed_evictions_total` | counter | `pipeline`, `policy`, `reason` |
 //!
+//! A retry that a throttle further in refuses counts in `resilience_retries_total`, because it was scheduled, and in
+//! `resilience_retry_denied_total` with the reason `throttle`, because it was not sent. A first attempt that it refuses is in
+//! `resilience_throttle_rejected_total` alone: there was no failure to retry.
+//!
 //! Refused operations take microseconds: a query for latency has to select `outcome="success"`.
 //!
 //! No label is ever taken from a request. The names given to `Telemetry` are public.
