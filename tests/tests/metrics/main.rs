@@ -5,6 +5,7 @@
 mod adaptive;
 mod breaker;
 mod bulkhead;
+mod catalogue;
 mod keyed;
 mod load_shed;
 mod names;
