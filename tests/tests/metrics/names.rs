@@ -9,8 +9,10 @@ use resilience_core::{
 use resilience_metrics::Telemetry;
 use tests::time::now;
 
+type Register = fn(&Telemetry);
+
 /// What registers a new policy each time, by what the clash calls it.
-const KINDS: [(&str, fn(&Telemetry)); 6] = [
+const KINDS: [(&str, Register); 6] = [
     ("circuit breaker", |telemetry| {
         telemetry.circuit_breaker("x", &CircuitBreaker::new(circuit_breaker::Config::new(), now()));
     }),
@@ -48,7 +50,7 @@ async fn each_kind_has_names_of_its_own_and_says_which_is_taken() {
 }
 
 /// Of one kind or not: what is said when `second` comes after `first`.
-fn clash(first: fn(&Telemetry), second: fn(&Telemetry)) -> Option<String> {
+fn clash(first: Register, second: Register) -> Option<String> {
     let telemetry = Telemetry::new("pay");
     first(&telemetry);
     let panic = catch_unwind(AssertUnwindSafe(|| second(&telemetry))).err()?;
@@ -61,15 +63,12 @@ async fn a_table_has_a_name_of_its_own_and_one_with_breakers_takes_theirs_too() 
     let per_key = |telemetry: &Telemetry| drop(telemetry.per_key("x", Snapshot::default));
     let (_, breaker) = KINDS[0];
     let another = |kind: &str| Some(format!("pipeline `pay` has another {kind} named `x`: {ADVICE}"));
-    for (first, second) in [
-        (keyed as fn(&Telemetry), keyed as fn(&Telemetry)),
-        (keyed, per_key),
-        (per_key, keyed),
-        (per_key, per_key),
-    ] {
+    for (first, second) in
+        [(keyed as Register, keyed as Register), (keyed, per_key), (per_key, keyed), (per_key, per_key)]
+    {
         assert_eq!(clash(first, second), another("keyed table"));
     }
-    for (first, second) in [(per_key as fn(&Telemetry), breaker), (breaker, per_key)] {
+    for (first, second) in [(per_key as Register, breaker), (breaker, per_key)] {
         assert_eq!(clash(first, second), another("circuit breaker"));
     }
     assert_eq!(clash(breaker, keyed), None);
