@@ -18,7 +18,7 @@ use std::{
 use hashbrown::HashTable;
 use parking_lot::Mutex;
 
-use crate::{CircuitBreaker, striped::Padded};
+use crate::{CircuitBreaker, circuit_breaker::States, striped::Padded};
 
 /// What would be lost with an entry, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,6 +96,18 @@ pub struct Evictions {
     pub idle: u64,
     /// The table was full, and a new key came.
     pub capacity: u64,
+}
+
+/// What a [`Keyed`] table shows of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The number of keys held.
+    pub entries: usize,
+    /// How many have been given up so far.
+    pub evictions: Evictions,
+    /// The circuit breakers of the entries by state, if somebody who knows that they have one has looked: the table does not.
+    pub breakers: Option<States>,
 }
 
 impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
@@ -179,7 +191,7 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
     /// The number of keys held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.0.lock().entries.len()).sum()
+        self.snapshot().entries
     }
 
     /// Whether no key is held.
@@ -225,10 +237,32 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
     /// How many entries have been given up so far.
     #[must_use]
     pub fn evictions(&self) -> Evictions {
-        self.shards.iter().fold(Evictions::default(), |sum, shard| {
-            let of = shard.0.lock().evictions;
-            Evictions { idle: sum.idle + of.idle, capacity: sum.capacity + of.capacity }
-        })
+        self.snapshot().evictions
+    }
+
+    /// What there is and what was, one shard after the other.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let mut sum = Snapshot::default();
+        for shard in &self.shards {
+            let shard = shard.0.lock();
+            sum.entries += shard.entries.len();
+            sum.evictions.idle += shard.evictions.idle;
+            sum.evictions.capacity += shard.evictions.capacity;
+        }
+        sum
+    }
+
+    /// Shows all entries to `look`, one shard after the other, and last the one that [keys share](Self::overflow).
+    ///
+    /// `look` runs outside of every lock, on clones; this counts as no use of the entries.
+    pub fn for_each(&self, mut look: impl FnMut(&V)) {
+        let mut clones = Vec::new();
+        for shard in &self.shards {
+            clones.extend(shard.0.lock().entries.iter().map(|slot| slot.value.clone()));
+            clones.drain(..).for_each(|value| look(&value));
+        }
+        self.overflow().iter().for_each(look);
     }
 
     #[inline]
@@ -404,6 +438,47 @@ mod tests {
         }
         assert!(lab.keys().contains(&1) && !lab.keys().contains(&2), "{:?}", lab.keys());
         assert!(lab.table.len() <= 4);
+    }
+
+    #[test]
+    fn a_snapshot_tells_how_many_there_are_and_why_others_went() {
+        let mut lab = Lab::new();
+        assert_eq!(lab.table.snapshot(), Snapshot::default());
+        for key in 1..=4 {
+            lab.put(key, Worth::Nothing);
+        }
+        let [five, six] = [5, 6].map(|key| lab.put(key, Worth::Protection).1);
+        let snapshot = lab.table.snapshot();
+        assert_eq!((snapshot.entries, snapshot.breakers, five, six), (4, None, 5, 6));
+        assert_eq!(snapshot.evictions, Evictions { idle: 0, capacity: 2 });
+        lab.now += 60 * SECOND;
+        lab.put(7, Worth::History);
+        let snapshot = lab.table.snapshot();
+        assert_eq!((snapshot.entries, snapshot.evictions), (1, Evictions { idle: 4, capacity: 2 }));
+        assert_eq!((lab.table.len(), lab.table.evictions()), (snapshot.entries, snapshot.evictions));
+    }
+
+    #[test]
+    fn every_entry_is_shown_once_and_the_shared_one_too_with_the_table_free() {
+        let capacity = NonZeroUsize::new(128).expect("not zero");
+        let table = Keyed::new(capacity, 60 * SECOND);
+        let now = Lab::new().now;
+        let policy = |key| move || Policy(Rc::new(Cell::new(Worth::InForce)), key);
+        for key in 0..1000 {
+            table.get_or_insert_with(key, now, policy(key));
+        }
+        let shared = table.overflow().map(|policy| policy.1).expect("it is full");
+        let mut expected: Vec<u32> =
+            table.entries().into_iter().map(|(key, _)| key).chain([shared]).collect();
+        let mut shown = Vec::new();
+        table.for_each(|policy| {
+            let _ = table.get(&policy.1, now);
+            shown.push(policy.1);
+        });
+        assert_eq!(shown.last(), Some(&shared));
+        expected.sort_unstable();
+        shown.sort_unstable();
+        assert_eq!(shown, expected);
     }
 
     #[test]

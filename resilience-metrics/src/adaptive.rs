@@ -1,9 +1,9 @@
 use std::{fmt, sync::Arc};
 
-use metrics::{Counter, Gauge, SharedString, counter, gauge};
+use metrics::{Counter, Gauge};
 use resilience_core::{AdaptiveLimit, Event, Observer, adaptive::Priority};
 
-use crate::names;
+use crate::{labels::Labels, names, registry::Shown};
 
 /// Counts the refusals of one adaptive limit, and shows the limit and what is in flight: see
 /// [`Telemetry::adaptive`](crate::Telemetry::adaptive).
@@ -17,71 +17,85 @@ pub struct AdaptiveMetrics {
 }
 
 struct Shared {
-    policy: SharedString,
+    labels: Labels,
     handle: AdaptiveLimit,
-    critical: Counter,
-    default: Counter,
-    sheddable: Counter,
+    rejected: Rejections,
     limit: Gauge,
     in_flight: Gauge,
 }
 
+/// The refusals by priority.
+pub(crate) struct Rejections {
+    critical: Counter,
+    default: Counter,
+    sheddable: Counter,
+}
+
 impl AdaptiveMetrics {
-    pub(crate) fn new(pipeline: &SharedString, policy: SharedString, handle: AdaptiveLimit) -> Self {
-        let rejected = |priority: Priority| {
-            counter!(
-                names::ADAPTIVE_REJECTED,
-                "pipeline" => pipeline.clone(),
-                "policy" => policy.clone(),
-                "priority" => priority.as_str(),
-            )
-        };
-        let named =
-            |name: &'static str| gauge!(name, "pipeline" => pipeline.clone(), "policy" => policy.clone());
+    pub(crate) fn new(labels: Labels, handle: AdaptiveLimit) -> Self {
         let shared = Shared {
-            critical: rejected(Priority::Critical),
-            default: rejected(Priority::Default),
-            sheddable: rejected(Priority::Sheddable),
-            limit: named(names::ADAPTIVE_LIMIT),
-            in_flight: named(names::ADAPTIVE_IN_FLIGHT),
-            policy,
+            rejected: Rejections::new(&labels),
+            limit: labels.gauge(names::ADAPTIVE_LIMIT),
+            in_flight: labels.gauge(names::ADAPTIVE_IN_FLIGHT),
+            labels,
             handle,
         };
         Self { shared: Arc::new(shared) }
     }
+}
 
-    pub(crate) fn policy(&self) -> &SharedString {
-        &self.shared.policy
+impl Shown for AdaptiveMetrics {
+    const KINDS: &'static [&'static str] = &["adaptive limit"];
+
+    fn labels(&self) -> &Labels {
+        &self.shared.labels
     }
 
-    pub(crate) fn limit(&self) -> &AdaptiveLimit {
-        &self.shared.handle
+    fn is_same(&self, other: &Self) -> bool {
+        self.shared.handle.is_same(&other.shared.handle)
     }
 
-    /// Sets the gauges to what is true now, however calls have ended.
-    pub(crate) fn publish(&self) {
+    fn publish(&self) {
         let snapshot = self.shared.handle.snapshot();
         self.shared.limit.set(snapshot.limit);
         self.shared.in_flight.set(snapshot.in_flight);
     }
 }
 
-impl Observer for AdaptiveMetrics {
+impl Rejections {
+    pub(crate) fn new(labels: &Labels) -> Self {
+        let of =
+            |priority: Priority| labels.counter_of(names::ADAPTIVE_REJECTED, "priority", priority.as_str());
+        Self {
+            critical: of(Priority::Critical),
+            default: of(Priority::Default),
+            sheddable: of(Priority::Sheddable),
+        }
+    }
+}
+
+impl Observer for Rejections {
     fn observe(&self, event: &Event) {
         let Event::AdaptiveRejected { priority, .. } = event else { return };
         let rejected = match priority {
-            Priority::Critical => &self.shared.critical,
-            Priority::Default => &self.shared.default,
-            Priority::Sheddable => &self.shared.sheddable,
+            Priority::Critical => &self.critical,
+            Priority::Default => &self.default,
+            Priority::Sheddable => &self.sheddable,
         };
         rejected.increment(1);
+    }
+}
+
+impl Observer for AdaptiveMetrics {
+    fn observe(&self, event: &Event) {
+        self.shared.rejected.observe(event);
     }
 }
 
 impl fmt::Debug for AdaptiveMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AdaptiveMetrics")
-            .field("policy", &self.shared.policy)
+            .field("policy", &self.shared.labels.policy)
             .field("limit", &self.shared.handle)
             .finish_non_exhaustive()
     }

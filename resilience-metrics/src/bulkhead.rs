@@ -1,9 +1,9 @@
 use std::{fmt, sync::Arc};
 
-use metrics::{Counter, Gauge, Histogram, SharedString, counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram};
 use resilience_core::{Bulkhead, Event, Observer, Rejected};
 
-use crate::names;
+use crate::{labels::Labels, names, registry::Shown};
 
 /// Counts the refusals and waits of one bulkhead, and shows how full it is: see
 /// [`Telemetry::bulkhead`](crate::Telemetry::bulkhead).
@@ -17,7 +17,7 @@ pub struct BulkheadMetrics {
 }
 
 struct Shared {
-    policy: SharedString,
+    labels: Labels,
     bulkhead: Bulkhead,
     full: Counter,
     queue_full: Counter,
@@ -31,47 +31,37 @@ struct Shared {
 }
 
 impl BulkheadMetrics {
-    pub(crate) fn new(pipeline: &SharedString, policy: SharedString, bulkhead: Bulkhead) -> Self {
-        let rejected = |reason: &'static str| {
-            counter!(
-                names::BULKHEAD_REJECTED,
-                "pipeline" => pipeline.clone(),
-                "policy" => policy.clone(),
-                "reason" => reason,
-            )
-        };
-        let named =
-            |name: &'static str| gauge!(name, "pipeline" => pipeline.clone(), "policy" => policy.clone());
+    pub(crate) fn new(labels: Labels, bulkhead: Bulkhead) -> Self {
+        let rejected = |reason| labels.counter_of(names::BULKHEAD_REJECTED, "reason", reason);
         let shared = Shared {
             full: rejected("full"),
             queue_full: rejected("queue_full"),
             queue_timeout: rejected("queue_timeout"),
             queue_shed: rejected("queue_shed"),
-            wait: histogram!(
-                names::BULKHEAD_WAIT,
-                "pipeline" => pipeline.clone(),
-                "policy" => policy.clone(),
-            ),
-            in_flight: named(names::BULKHEAD_IN_FLIGHT),
-            limit: named(names::BULKHEAD_LIMIT),
-            queue_depth: named(names::BULKHEAD_QUEUE_DEPTH),
-            queue_limit: named(names::BULKHEAD_QUEUE_LIMIT),
-            policy,
+            wait: labels.histogram(names::BULKHEAD_WAIT),
+            in_flight: labels.gauge(names::BULKHEAD_IN_FLIGHT),
+            limit: labels.gauge(names::BULKHEAD_LIMIT),
+            queue_depth: labels.gauge(names::BULKHEAD_QUEUE_DEPTH),
+            queue_limit: labels.gauge(names::BULKHEAD_QUEUE_LIMIT),
+            labels,
             bulkhead,
         };
         Self { shared: Arc::new(shared) }
     }
+}
 
-    pub(crate) fn policy(&self) -> &SharedString {
-        &self.shared.policy
+impl Shown for BulkheadMetrics {
+    const KINDS: &'static [&'static str] = &["bulkhead"];
+
+    fn labels(&self) -> &Labels {
+        &self.shared.labels
     }
 
-    pub(crate) fn bulkhead(&self) -> &Bulkhead {
-        &self.shared.bulkhead
+    fn is_same(&self, other: &Self) -> bool {
+        self.shared.bulkhead.is_same(&other.shared.bulkhead)
     }
 
-    /// Sets the gauges to what is true now, however calls have ended.
-    pub(crate) fn publish(&self) {
+    fn publish(&self) {
         let snapshot = self.shared.bulkhead.snapshot();
         self.shared.in_flight.set(snapshot.in_flight);
         self.shared.limit.set(snapshot.limit);
@@ -97,7 +87,7 @@ impl Observer for BulkheadMetrics {
 impl fmt::Debug for BulkheadMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BulkheadMetrics")
-            .field("policy", &self.shared.policy)
+            .field("policy", &self.shared.labels.policy)
             .field("bulkhead", &self.shared.bulkhead)
             .finish_non_exhaustive()
     }

@@ -1,13 +1,13 @@
 use std::{fmt, sync::Arc};
 
-use metrics::{Counter, Gauge, SharedString, counter, gauge};
+use metrics::{Counter, Gauge, counter};
 use parking_lot::Mutex;
 use resilience_core::{
     CircuitBreaker, Event, Observer,
     circuit_breaker::{Mode, Snapshot, State},
 };
 
-use crate::{names, time};
+use crate::{labels::Labels, names, registry::Shown, time};
 
 /// Counts transitions and refusals of one breaker and shows its state: see
 /// [`Telemetry::circuit_breaker`](crate::Telemetry::circuit_breaker).
@@ -21,14 +21,19 @@ pub struct CircuitBreakerMetrics {
 }
 
 struct Shared {
-    policy: SharedString,
+    labels: Labels,
     breaker: CircuitBreaker,
-    rejected: Counter,
-    /// By `from` and `to`.
-    transitions: [[Option<Counter>; 3]; 3],
+    counts: Counts,
     /// Locked from reading the breaker until the gauges are set: of two threads, the one that sets last has read last. The
     /// recorder's gauges must not come back here.
     gauges: Mutex<Gauges>,
+}
+
+/// Transitions and refusals.
+pub(crate) struct Counts {
+    rejected: Counter,
+    /// By `from` and `to`.
+    transitions: [[Option<Counter>; 3]; 3],
 }
 
 struct Gauges {
@@ -40,49 +45,54 @@ struct Gauges {
 }
 
 impl CircuitBreakerMetrics {
-    pub(crate) fn new(pipeline: &SharedString, policy: SharedString, breaker: CircuitBreaker) -> Self {
-        let named =
-            |name: &'static str| gauge!(name, "pipeline" => pipeline.clone(), "policy" => policy.clone());
+    pub(crate) fn new(labels: Labels, breaker: CircuitBreaker) -> Self {
         let gauges = Gauges {
-            state: named(names::BREAKER_STATE),
-            manual_override: named(names::BREAKER_OVERRIDE),
-            failure_ratio: named(names::BREAKER_FAILURES),
-            slow_ratio: named(names::BREAKER_SLOW),
-            window_calls: named(names::BREAKER_CALLS),
+            state: labels.gauge(names::BREAKER_STATE),
+            manual_override: labels.gauge(names::BREAKER_OVERRIDE),
+            failure_ratio: labels.gauge(names::BREAKER_FAILURES),
+            slow_ratio: labels.gauge(names::BREAKER_SLOW),
+            window_calls: labels.gauge(names::BREAKER_CALLS),
         };
+        let (counts, gauges) = (Counts::new(&labels), Mutex::new(gauges));
+        Self { shared: Arc::new(Shared { labels, breaker, counts, gauges }) }
+    }
+}
+
+impl Shown for CircuitBreakerMetrics {
+    const KINDS: &'static [&'static str] = &["circuit breaker"];
+
+    fn labels(&self) -> &Labels {
+        &self.shared.labels
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.shared.breaker.is_same(&other.shared.breaker)
+    }
+
+    /// Sets the gauges to what the next call would meet.
+    fn publish(&self) {
+        let gauges = self.shared.gauges.lock();
+        gauges.set(&self.shared.breaker.snapshot(time::now()));
+    }
+}
+
+impl Counts {
+    pub(crate) fn new(labels: &Labels) -> Self {
         let transition = |from: State, to: State| {
             (from != to).then(|| {
                 counter!(
                     names::BREAKER_TRANSITIONS,
-                    "pipeline" => pipeline.clone(),
-                    "policy" => policy.clone(),
+                    "pipeline" => labels.pipeline.clone(),
+                    "policy" => labels.policy.clone(),
                     "from" => from.as_str(),
                     "to" => to.as_str(),
                 )
             })
         };
-        let transitions = State::ALL.map(|from| State::ALL.map(|to| transition(from, to)));
-        let rejected = counter!(
-            names::BREAKER_REJECTED,
-            "pipeline" => pipeline.clone(),
-            "policy" => policy.clone(),
-        );
-        let gauges = Mutex::new(gauges);
-        Self { shared: Arc::new(Shared { policy, breaker, rejected, transitions, gauges }) }
-    }
-
-    pub(crate) fn policy(&self) -> &SharedString {
-        &self.shared.policy
-    }
-
-    pub(crate) fn breaker(&self) -> &CircuitBreaker {
-        &self.shared.breaker
-    }
-
-    /// Sets the gauges to what the next call would meet.
-    pub(crate) fn publish(&self) {
-        let gauges = self.shared.gauges.lock();
-        gauges.set(&self.shared.breaker.snapshot(time::now()));
+        Self {
+            rejected: labels.counter(names::BREAKER_REJECTED),
+            transitions: State::ALL.map(|from| State::ALL.map(|to| transition(from, to))),
+        }
     }
 }
 
@@ -97,18 +107,26 @@ impl Gauges {
     }
 }
 
-impl Observer for CircuitBreakerMetrics {
+impl Observer for Counts {
     fn observe(&self, event: &Event) {
         match event {
             Event::CircuitBreakerTransition(transition) => {
                 let (from, to) = (transition.from as usize, transition.to as usize);
-                if let Some(counter) = &self.shared.transitions[from][to] {
+                if let Some(counter) = &self.transitions[from][to] {
                     counter.increment(1);
                 }
-                self.publish();
             }
-            Event::CircuitBreakerRejected { .. } => self.shared.rejected.increment(1),
+            Event::CircuitBreakerRejected { .. } => self.rejected.increment(1),
             _ => {}
+        }
+    }
+}
+
+impl Observer for CircuitBreakerMetrics {
+    fn observe(&self, event: &Event) {
+        self.shared.counts.observe(event);
+        if let Event::CircuitBreakerTransition(_) = event {
+            self.publish();
         }
     }
 }
@@ -116,7 +134,7 @@ impl Observer for CircuitBreakerMetrics {
 impl fmt::Debug for CircuitBreakerMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CircuitBreakerMetrics")
-            .field("policy", &self.shared.policy)
+            .field("policy", &self.shared.labels.policy)
             .field("breaker", &self.shared.breaker)
             .finish_non_exhaustive()
     }

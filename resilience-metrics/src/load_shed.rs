@@ -1,9 +1,9 @@
 use std::fmt;
 
-use metrics::{Counter, SharedString, counter};
+use metrics::Counter;
 use resilience_core::{Event, Observer};
 
-use crate::names;
+use crate::{labels::Labels, names};
 
 /// Counts the calls that load shedding refused: see [`Telemetry::load_shed`](crate::Telemetry::load_shed).
 ///
@@ -16,13 +16,8 @@ pub struct LoadShedMetrics {
 }
 
 impl LoadShedMetrics {
-    pub(crate) fn new(pipeline: &SharedString, policy: SharedString) -> Self {
-        let rejected = counter!(
-            names::LOAD_SHED_REJECTED,
-            "pipeline" => pipeline.clone(),
-            "policy" => policy,
-        );
-        Self { rejected }
+    pub(crate) fn new(labels: &Labels) -> Self {
+        Self { rejected: labels.counter(names::LOAD_SHED_REJECTED) }
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) const BREAKER_SLOW: &str = "resilience_circuit_breaker_slow_ratio";
 pub(crate) const BREAKER_CALLS: &str = "resilience_circuit_breaker_window_calls";
 pub(crate) const BREAKER_TRANSITIONS: &str = "resilience_circuit_breaker_transitions_total";
 pub(crate) const BREAKER_REJECTED: &str = "resilience_circuit_breaker_rejected_total";
+pub(crate) const BREAKER_INSTANCES: &str = "resilience_circuit_breaker_instances";
 pub(crate) const ADAPTIVE_LIMIT: &str = "resilience_adaptive_limit";
 pub(crate) const ADAPTIVE_IN_FLIGHT: &str = "resilience_adaptive_in_flight";
 pub(crate) const ADAPTIVE_REJECTED: &str = "resilience_adaptive_rejected_total";
@@ -36,6 +37,8 @@ pub(crate) const RATE_LIMIT_DELAYED: &str = "resilience_rate_limit_delayed_total
 pub(crate) const RATE_LIMIT_WAIT: &str = "resilience_rate_limit_wait_seconds";
 pub(crate) const RATE_LIMIT_TOKENS: &str = "resilience_rate_limit_available_tokens";
 pub(crate) const RATE_LIMIT_LIMIT: &str = "resilience_rate_limit_limit";
+pub(crate) const KEYED_ENTRIES: &str = "resilience_keyed_entries";
+pub(crate) const KEYED_EVICTIONS: &str = "resilience_keyed_evictions_total";
 
 /// Tells the recorder what each metric means.
 pub(crate) fn describe() {
@@ -57,13 +60,17 @@ pub(crate) fn describe() {
     describe_gauge!(RETRY_TOKENS, "Tokens available in the retry budget.");
     describe_gauge!(RETRY_MAX_TOKENS, "Capacity of the retry budget.");
     describe_counter!(TIMEOUTS, "Timeouts fired.");
-    describe_gauge!(BREAKER_STATE, "Circuit breaker state: 0=closed, 1=half-open, 2=open.");
+    describe_gauge!(
+        BREAKER_STATE,
+        "Circuit breaker state: 0=closed, 1=half-open, 2=open; per key, the worst one."
+    );
     describe_gauge!(BREAKER_OVERRIDE, "1 while forced open, forced closed or disabled.");
     describe_gauge!(BREAKER_FAILURES, "Failure ratio in the current window (0 when empty).");
     describe_gauge!(BREAKER_SLOW, "Slow-call ratio in the current window (0 when empty).");
     describe_gauge!(BREAKER_CALLS, "Calls in the current window.");
     describe_counter!(BREAKER_TRANSITIONS, "State transitions.");
     describe_counter!(BREAKER_REJECTED, "Calls rejected by the breaker.");
+    describe_gauge!(BREAKER_INSTANCES, "Circuit breakers of single keys, by state.");
     describe_gauge!(ADAPTIVE_LIMIT, "Calls that may be in flight.");
     describe_gauge!(ADAPTIVE_IN_FLIGHT, "Calls in flight.");
     describe_counter!(ADAPTIVE_REJECTED, "Calls rejected by the adaptive limit, by priority.");
@@ -81,4 +88,6 @@ pub(crate) fn describe() {
     describe_histogram!(RATE_LIMIT_WAIT, Unit::Seconds, "Delay imposed, for delayed calls.");
     describe_gauge!(RATE_LIMIT_TOKENS, "Tokens available now.");
     describe_gauge!(RATE_LIMIT_LIMIT, "Tokens of a full bucket: the burst.");
+    describe_gauge!(KEYED_ENTRIES, "Keys that a table of policies holds.");
+    describe_counter!(KEYED_EVICTIONS, "Keys given up by a table of policies, by reason.");
 }

@@ -3,10 +3,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use metrics::{Counter, Gauge, Histogram, SharedString, counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram};
 use resilience_core::{Event, Observer, RateLimiter};
 
-use crate::{names, time};
+use crate::{labels::Labels, names, registry::Shown, time};
 
 /// Counts what one rate limit refuses and delays, and shows its tokens: see
 /// [`Telemetry::rate_limit`](crate::Telemetry::rate_limit).
@@ -20,8 +20,7 @@ pub struct RateLimitMetrics {
 }
 
 struct Shared {
-    pipeline: SharedString,
-    policy: SharedString,
+    labels: Labels,
     limiter: Option<(RateLimiter, Gauges)>,
     refused: Counter,
     /// Over a limit that is not enforced.
@@ -37,53 +36,41 @@ struct Gauges {
 }
 
 impl RateLimitMetrics {
-    pub(crate) fn new(pipeline: &SharedString, policy: SharedString, limiter: Option<RateLimiter>) -> Self {
-        let named =
-            |name: &'static str| gauge!(name, "pipeline" => pipeline.clone(), "policy" => policy.clone());
+    pub(crate) fn new(labels: Labels, limiter: Option<RateLimiter>) -> Self {
         let limiter = limiter.map(|limiter| {
-            let (tokens, limit) = (named(names::RATE_LIMIT_TOKENS), named(names::RATE_LIMIT_LIMIT));
+            let (tokens, limit) =
+                (labels.gauge(names::RATE_LIMIT_TOKENS), labels.gauge(names::RATE_LIMIT_LIMIT));
             (limiter, Gauges { tokens, limit })
         });
-        let rejected = |enforced: &'static str| {
-            counter!(
-                names::RATE_LIMIT_REJECTED,
-                "pipeline" => pipeline.clone(),
-                "policy" => policy.clone(),
-                "enforced" => enforced,
-            )
-        };
-        let delayed = counter!(
-            names::RATE_LIMIT_DELAYED,
-            "pipeline" => pipeline.clone(),
-            "policy" => policy.clone(),
-        );
+        let rejected = |enforced| labels.counter_of(names::RATE_LIMIT_REJECTED, "enforced", enforced);
         let shared = Shared {
             refused: rejected("true"),
             let_through: rejected("false"),
-            delayed,
+            delayed: labels.counter(names::RATE_LIMIT_DELAYED),
             wait: OnceLock::new(),
             limiter,
-            pipeline: pipeline.clone(),
-            policy,
+            labels,
         };
         Self { shared: Arc::new(shared) }
     }
+}
 
-    pub(crate) fn policy(&self) -> &SharedString {
-        &self.shared.policy
+impl Shown for RateLimitMetrics {
+    const KINDS: &'static [&'static str] = &["rate limit"];
+
+    fn labels(&self) -> &Labels {
+        &self.shared.labels
     }
 
-    /// Whether it shows this limiter, or likewise none.
-    pub(crate) fn shows(&self, limiter: Option<&RateLimiter>) -> bool {
-        match (&self.shared.limiter, limiter) {
-            (Some((ours, _)), Some(theirs)) => ours.is_same(theirs),
-            (None, None) => true,
-            _ => false,
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.shared.limiter, &other.shared.limiter) {
+            (Some((one, _)), Some((other, _))) => one.is_same(other),
+            (one, other) => one.is_none() && other.is_none(),
         }
     }
 
     /// Sets the gauges to what the limiter holds now.
-    pub(crate) fn publish(&self) {
+    fn publish(&self) {
         if let Some((limiter, gauges)) = &self.shared.limiter {
             gauges.tokens.set(f64::from(limiter.tokens(time::now())));
             gauges.limit.set(f64::from(limiter.quota().max_burst()));
@@ -99,13 +86,7 @@ impl Observer for RateLimitMetrics {
             Event::RateLimited { enforced: false, .. } => shared.let_through.increment(1),
             Event::RateLimitDelayed { wait } => {
                 shared.delayed.increment(1);
-                let histogram = shared.wait.get_or_init(|| {
-                    histogram!(
-                        names::RATE_LIMIT_WAIT,
-                        "pipeline" => shared.pipeline.clone(),
-                        "policy" => shared.policy.clone(),
-                    )
-                });
+                let histogram = shared.wait.get_or_init(|| shared.labels.histogram(names::RATE_LIMIT_WAIT));
                 histogram.record(wait.as_secs_f64());
             }
             _ => {}
@@ -115,6 +96,6 @@ impl Observer for RateLimitMetrics {
 
 impl fmt::Debug for RateLimitMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RateLimitMetrics").field("policy", &self.shared.policy).finish_non_exhaustive()
+        f.debug_struct("RateLimitMetrics").field("policy", &self.shared.labels.policy).finish_non_exhaustive()
     }
 }

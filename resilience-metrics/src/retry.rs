@@ -1,12 +1,12 @@
 use std::{fmt, sync::Arc};
 
-use metrics::{Counter, Gauge, SharedString, counter, gauge};
+use metrics::{Counter, Gauge};
 use resilience_core::{
     Event, FailureKind, Observer, RetryBudget,
     retry::{GaveUp, Reason},
 };
 
-use crate::{names, time};
+use crate::{labels::Labels, names, registry::Shown, time};
 
 /// Counts the retries of one layer, and shows its budget: see [`Telemetry::retry`](crate::Telemetry::retry).
 ///
@@ -19,7 +19,7 @@ pub struct RetryMetrics {
 }
 
 struct Shared {
-    policy: SharedString,
+    labels: Labels,
     budget: Option<(RetryBudget, Gauges)>,
     /// By kind of failure.
     retries: [Counter; FailureKind::ALL.len()],
@@ -34,46 +34,42 @@ struct Gauges {
 }
 
 impl RetryMetrics {
-    pub(crate) fn new(pipeline: &SharedString, policy: SharedString, budget: Option<RetryBudget>) -> Self {
-        let by_reason = |name: &'static str, reason: &'static str| counter!(name, "pipeline" => pipeline.clone(), "policy" => policy.clone(), "reason" => reason);
-        let named =
-            |name: &'static str| gauge!(name, "pipeline" => pipeline.clone(), "policy" => policy.clone());
+    pub(crate) fn new(labels: Labels, budget: Option<RetryBudget>) -> Self {
+        let by_reason = |name, reason| labels.counter_of(name, "reason", reason);
         let budget = budget.map(|budget| {
-            let (tokens, max_tokens) = (named(names::RETRY_TOKENS), named(names::RETRY_MAX_TOKENS));
+            let (tokens, max_tokens) =
+                (labels.gauge(names::RETRY_TOKENS), labels.gauge(names::RETRY_MAX_TOKENS));
             (budget, Gauges { tokens, max_tokens })
         });
-        let recovered = counter!(
-            names::RETRY_RECOVERED,
-            "pipeline" => pipeline.clone(),
-            "policy" => policy.clone(),
-        );
         let shared = Shared {
             retries: FailureKind::ALL.map(|kind| by_reason(names::RETRIES, kind.as_str())),
             denied: Reason::ALL.map(|reason| {
                 (reason != Reason::NotRetryable).then(|| by_reason(names::RETRY_DENIED, reason.as_str()))
             }),
-            recovered,
+            recovered: labels.counter(names::RETRY_RECOVERED),
             budget,
-            policy,
+            labels,
         };
         Self { shared: Arc::new(shared) }
     }
+}
 
-    pub(crate) fn policy(&self) -> &SharedString {
-        &self.shared.policy
+impl Shown for RetryMetrics {
+    const KINDS: &'static [&'static str] = &["retry budget"];
+
+    fn labels(&self) -> &Labels {
+        &self.shared.labels
     }
 
-    /// Whether it shows this budget, or likewise none.
-    pub(crate) fn shows(&self, budget: Option<&RetryBudget>) -> bool {
-        match (&self.shared.budget, budget) {
-            (Some((ours, _)), Some(theirs)) => ours.is_same(theirs),
-            (None, None) => true,
-            _ => false,
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.shared.budget, &other.shared.budget) {
+            (Some((one, _)), Some((other, _))) => one.is_same(other),
+            (one, other) => one.is_none() && other.is_none(),
         }
     }
 
     /// Sets the gauges to what the budget holds now.
-    pub(crate) fn publish(&self) {
+    fn publish(&self) {
         if let Some((budget, gauges)) = &self.shared.budget {
             gauges.tokens.set(budget.tokens(time::now()));
             gauges.max_tokens.set(budget.max_tokens());
@@ -98,6 +94,6 @@ impl Observer for RetryMetrics {
 
 impl fmt::Debug for RetryMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RetryMetrics").field("policy", &self.shared.policy).finish_non_exhaustive()
+        f.debug_struct("RetryMetrics").field("policy", &self.shared.labels.policy).finish_non_exhaustive()
     }
 }

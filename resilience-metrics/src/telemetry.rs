@@ -1,12 +1,14 @@
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use metrics::SharedString;
-use parking_lot::Mutex;
-use resilience_core::{AdaptiveLimit, Bulkhead, CircuitBreaker, RateLimiter, RetryBudget, Throttle};
+use resilience_core::{
+    AdaptiveLimit, Bulkhead, CircuitBreaker, RateLimiter, RetryBudget, Throttle, keyed::Snapshot,
+};
 
 use crate::{
     AdaptiveMetrics, AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, LoadShedMetrics, OperationLayer,
-    RateLimitMetrics, RetryMetrics, ThrottleMetrics, TimeoutMetrics, names,
+    PerKeyMetrics, RateLimitMetrics, RetryMetrics, ThrottleMetrics, TimeoutMetrics, keyed::KeyedMetrics,
+    labels::Labels, names, per_key::PerKeyGauges, registry::Registry,
 };
 
 /// The metrics of one pipeline: a client of one dependency, or one server.
@@ -22,18 +24,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Telemetry {
     pipeline: SharedString,
-    gauges: Arc<Mutex<Gauges>>,
-}
-
-/// Whatever has gauges to publish.
-#[derive(Clone, Default)]
-struct Gauges {
-    breakers: Vec<CircuitBreakerMetrics>,
-    retries: Vec<RetryMetrics>,
-    bulkheads: Vec<BulkheadMetrics>,
-    throttles: Vec<ThrottleMetrics>,
-    rate_limits: Vec<RateLimitMetrics>,
-    adaptive: Vec<AdaptiveMetrics>,
+    registry: Registry,
 }
 
 impl Telemetry {
@@ -42,7 +33,7 @@ impl Telemetry {
     /// The name is public, so it must not come from a request; two pipelines of a process need two names.
     pub fn new(pipeline: impl Into<SharedString>) -> Self {
         names::describe();
-        Self { pipeline: pipeline.into(), gauges: Arc::default() }
+        Self { pipeline: pipeline.into(), registry: Registry::default() }
     }
 
     /// A layer that counts and times every operation by its outcome, cancelled ones included. Outermost in a stack.
@@ -66,22 +57,7 @@ impl Telemetry {
         policy: impl Into<SharedString>,
         breaker: &CircuitBreaker,
     ) -> CircuitBreakerMetrics {
-        // Made before the lock is taken: the recorder is foreign code.
-        let metrics = CircuitBreakerMetrics::new(&self.pipeline, policy.into(), breaker.clone());
-        let mut gauges = self.gauges.lock();
-        if let Some(there) = gauges.breakers.iter().find(|there| there.policy() == metrics.policy()) {
-            assert!(
-                there.breaker().is_same(breaker),
-                "pipeline `{}` has another circuit breaker named `{}`: give this one a name of its own",
-                self.pipeline,
-                metrics.policy(),
-            );
-            return there.clone();
-        }
-        gauges.breakers.push(metrics.clone());
-        drop(gauges);
-        metrics.publish();
-        metrics
+        self.registry.register(CircuitBreakerMetrics::new(self.labels(policy), breaker.clone()))
     }
 
     /// A layer that counts and times every attempt by its kind (`first` or `retry`) and outcome, cancelled ones included.
@@ -102,22 +78,7 @@ impl Telemetry {
     /// If this pipeline has another budget under the same name: the two would overwrite each other's gauges.
     #[track_caller]
     pub fn retry(&self, policy: impl Into<SharedString>, budget: Option<&RetryBudget>) -> RetryMetrics {
-        // Made before the lock is taken: the recorder is foreign code.
-        let metrics = RetryMetrics::new(&self.pipeline, policy.into(), budget.cloned());
-        let mut gauges = self.gauges.lock();
-        if let Some(there) = gauges.retries.iter().find(|there| there.policy() == metrics.policy()) {
-            assert!(
-                there.shows(budget),
-                "pipeline `{}` has another retry budget named `{}`: give this one a name of its own",
-                self.pipeline,
-                metrics.policy(),
-            );
-            return there.clone();
-        }
-        gauges.retries.push(metrics.clone());
-        drop(gauges);
-        metrics.publish();
-        metrics
+        self.registry.register(RetryMetrics::new(self.labels(policy), budget.cloned()))
     }
 
     /// An observer for the layer of `bulkhead`, with this value of the `policy` label.
@@ -129,22 +90,7 @@ impl Telemetry {
     /// If this pipeline has another bulkhead under the same name: the two would overwrite each other's gauges.
     #[track_caller]
     pub fn bulkhead(&self, policy: impl Into<SharedString>, bulkhead: &Bulkhead) -> BulkheadMetrics {
-        // Made before the lock is taken: the recorder is foreign code.
-        let metrics = BulkheadMetrics::new(&self.pipeline, policy.into(), bulkhead.clone());
-        let mut gauges = self.gauges.lock();
-        if let Some(there) = gauges.bulkheads.iter().find(|there| there.policy() == metrics.policy()) {
-            assert!(
-                there.bulkhead().is_same(bulkhead),
-                "pipeline `{}` has another bulkhead named `{}`: give this one a name of its own",
-                self.pipeline,
-                metrics.policy(),
-            );
-            return there.clone();
-        }
-        gauges.bulkheads.push(metrics.clone());
-        drop(gauges);
-        metrics.publish();
-        metrics
+        self.registry.register(BulkheadMetrics::new(self.labels(policy), bulkhead.clone()))
     }
 
     /// An observer for the layer of `limit`, with this value of the `policy` label.
@@ -156,22 +102,7 @@ impl Telemetry {
     /// If this pipeline has another adaptive limit under the same name: the two would overwrite each other's gauges.
     #[track_caller]
     pub fn adaptive(&self, policy: impl Into<SharedString>, limit: &AdaptiveLimit) -> AdaptiveMetrics {
-        // Made before the lock is taken: the recorder is foreign code.
-        let metrics = AdaptiveMetrics::new(&self.pipeline, policy.into(), limit.clone());
-        let mut gauges = self.gauges.lock();
-        if let Some(there) = gauges.adaptive.iter().find(|there| there.policy() == metrics.policy()) {
-            assert!(
-                there.limit().is_same(limit),
-                "pipeline `{}` has another adaptive limit named `{}`: give this one a name of its own",
-                self.pipeline,
-                metrics.policy(),
-            );
-            return there.clone();
-        }
-        gauges.adaptive.push(metrics.clone());
-        drop(gauges);
-        metrics.publish();
-        metrics
+        self.registry.register(AdaptiveMetrics::new(self.labels(policy), limit.clone()))
     }
 
     /// An observer for a rate limit layer, with this value of the `policy` label, and the gauges of its limiter. A layer with
@@ -188,28 +119,12 @@ impl Telemetry {
         policy: impl Into<SharedString>,
         limiter: impl Into<Option<&'a RateLimiter>>,
     ) -> RateLimitMetrics {
-        let limiter = limiter.into();
-        // Made before the lock is taken: the recorder is foreign code.
-        let metrics = RateLimitMetrics::new(&self.pipeline, policy.into(), limiter.cloned());
-        let mut gauges = self.gauges.lock();
-        if let Some(there) = gauges.rate_limits.iter().find(|there| there.policy() == metrics.policy()) {
-            assert!(
-                there.shows(limiter),
-                "pipeline `{}` has another rate limit named `{}`: give this one a name of its own",
-                self.pipeline,
-                metrics.policy(),
-            );
-            return there.clone();
-        }
-        gauges.rate_limits.push(metrics.clone());
-        drop(gauges);
-        metrics.publish();
-        metrics
+        self.registry.register(RateLimitMetrics::new(self.labels(policy), limiter.into().cloned()))
     }
 
     /// An observer for a timeout layer, with this value of the `policy` label.
     pub fn timeout(&self, policy: impl Into<SharedString>) -> TimeoutMetrics {
-        TimeoutMetrics::new(&self.pipeline, &policy.into())
+        TimeoutMetrics::new(&self.labels(policy))
     }
 
     /// An observer for the layer of `throttle`, with this value of the `policy` label.
@@ -221,27 +136,49 @@ impl Telemetry {
     /// If this pipeline has another throttle under the same name: the two would overwrite each other's gauge.
     #[track_caller]
     pub fn throttle(&self, policy: impl Into<SharedString>, throttle: &Throttle) -> ThrottleMetrics {
-        // Made before the lock is taken: the recorder is foreign code.
-        let metrics = ThrottleMetrics::new(&self.pipeline, policy.into(), throttle.clone());
-        let mut gauges = self.gauges.lock();
-        if let Some(there) = gauges.throttles.iter().find(|there| there.policy() == metrics.policy()) {
-            assert!(
-                there.throttle().is_same(throttle),
-                "pipeline `{}` has another throttle named `{}`: give this one a name of its own",
-                self.pipeline,
-                metrics.policy(),
-            );
-            return there.clone();
-        }
-        gauges.throttles.push(metrics.clone());
-        drop(gauges);
-        metrics.publish();
-        metrics
+        self.registry.register(ThrottleMetrics::new(self.labels(policy), throttle.clone()))
     }
 
     /// An observer for a load-shedding layer, with this value of the `policy` label. Two of one name count together.
     pub fn load_shed(&self, policy: impl Into<SharedString>) -> LoadShedMetrics {
-        LoadShedMetrics::new(&self.pipeline, policy.into())
+        LoadShedMetrics::new(&self.labels(policy))
+    }
+
+    /// Shows a [table of policies by key](crate#policies-by-key) under this value of the `policy` label: how many keys it holds, and
+    /// how many it has given up since it was made.
+    ///
+    /// `read` is called now and by [`publish`](Self::publish), by several threads at once if they publish at once; it is dropped
+    /// with the last clone of the telemetry. The counters move when published.
+    ///
+    /// # Panics
+    ///
+    /// If this pipeline shows a table under the same name already.
+    #[track_caller]
+    pub fn keyed(
+        &self,
+        policy: impl Into<SharedString>,
+        read: impl Fn() -> Snapshot + Send + Sync + 'static,
+    ) {
+        self.registry.register(KeyedMetrics::new(self.labels(policy), Box::new(read)));
+    }
+
+    /// An observer for a layer with [several policies by key](crate#policies-by-key), with this value of the `policy` label; and
+    /// its table, as by [`keyed`](Self::keyed), with the state of its breakers.
+    ///
+    /// # Panics
+    ///
+    /// If this pipeline shows a table or a circuit breaker under the same name already. A second layer over the same table takes
+    /// a clone of the observer.
+    #[track_caller]
+    pub fn per_key(
+        &self,
+        policy: impl Into<SharedString>,
+        read: impl Fn() -> Snapshot + Send + Sync + 'static,
+    ) -> PerKeyMetrics {
+        let labels = self.labels(policy);
+        let metrics = PerKeyMetrics::new(&labels);
+        self.registry.register(PerKeyGauges::new(labels, Box::new(read)));
+        metrics
     }
 
     /// Sets every gauge to what is true now. Call it when metrics are scraped, before they are rendered.
@@ -249,14 +186,11 @@ impl Telemetry {
     /// Without it a breaker whose wait is over would show as open until the next call, and one that was
     /// forced open by hand not at all.
     pub fn publish(&self) {
-        let Gauges { breakers, retries, bulkheads, throttles, rate_limits, adaptive } =
-            self.gauges.lock().clone();
-        breakers.iter().for_each(CircuitBreakerMetrics::publish);
-        retries.iter().for_each(RetryMetrics::publish);
-        bulkheads.iter().for_each(BulkheadMetrics::publish);
-        throttles.iter().for_each(ThrottleMetrics::publish);
-        rate_limits.iter().for_each(RateLimitMetrics::publish);
-        adaptive.iter().for_each(AdaptiveMetrics::publish);
+        self.registry.publish();
+    }
+
+    fn labels(&self, policy: impl Into<SharedString>) -> Labels {
+        Labels { pipeline: self.pipeline.clone(), policy: policy.into() }
     }
 }
 

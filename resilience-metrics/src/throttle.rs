@@ -1,9 +1,9 @@
 use std::{fmt, sync::Arc};
 
-use metrics::{Counter, Gauge, SharedString, counter, gauge};
+use metrics::{Counter, Gauge};
 use resilience_core::{Event, Observer, Throttle};
 
-use crate::{names, time};
+use crate::{labels::Labels, names, registry::Shown, time};
 
 /// Counts the refusals of one throttle and shows how probable the next one is: see
 /// [`Telemetry::throttle`](crate::Telemetry::throttle).
@@ -17,37 +17,33 @@ pub struct ThrottleMetrics {
 }
 
 struct Shared {
-    policy: SharedString,
+    labels: Labels,
     throttle: Throttle,
     rejected: Counter,
     refusal_ratio: Gauge,
 }
 
 impl ThrottleMetrics {
-    pub(crate) fn new(pipeline: &SharedString, policy: SharedString, throttle: Throttle) -> Self {
-        let rejected = counter!(
-            names::THROTTLE_REJECTED,
-            "pipeline" => pipeline.clone(),
-            "policy" => policy.clone(),
-        );
-        let refusal_ratio = gauge!(
-            names::THROTTLE_RATIO,
-            "pipeline" => pipeline.clone(),
-            "policy" => policy.clone(),
-        );
-        Self { shared: Arc::new(Shared { policy, throttle, rejected, refusal_ratio }) }
+    pub(crate) fn new(labels: Labels, throttle: Throttle) -> Self {
+        let rejected = labels.counter(names::THROTTLE_REJECTED);
+        let refusal_ratio = labels.gauge(names::THROTTLE_RATIO);
+        Self { shared: Arc::new(Shared { labels, throttle, rejected, refusal_ratio }) }
+    }
+}
+
+impl Shown for ThrottleMetrics {
+    const KINDS: &'static [&'static str] = &["throttle"];
+
+    fn labels(&self) -> &Labels {
+        &self.shared.labels
     }
 
-    pub(crate) fn policy(&self) -> &SharedString {
-        &self.shared.policy
-    }
-
-    pub(crate) fn throttle(&self) -> &Throttle {
-        &self.shared.throttle
+    fn is_same(&self, other: &Self) -> bool {
+        self.shared.throttle.is_same(&other.shared.throttle)
     }
 
     /// Sets the gauge to what the next call would meet.
-    pub(crate) fn publish(&self) {
+    fn publish(&self) {
         self.shared.refusal_ratio.set(self.shared.throttle.snapshot(time::now()).probability);
     }
 }
@@ -63,7 +59,7 @@ impl Observer for ThrottleMetrics {
 impl fmt::Debug for ThrottleMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThrottleMetrics")
-            .field("policy", &self.shared.policy)
+            .field("policy", &self.shared.labels.policy)
             .field("throttle", &self.shared.throttle)
             .finish_non_exhaustive()
     }

@@ -1,9 +1,9 @@
 use std::{fmt, sync::Arc};
 
-use metrics::{Counter, SharedString, counter};
+use metrics::Counter;
 use resilience_core::{Event, Observer};
 
-use crate::names;
+use crate::{labels::Labels, names};
 
 /// Counts timeouts: see [`Telemetry::timeout`](crate::Telemetry::timeout).
 ///
@@ -21,8 +21,8 @@ struct Counters {
 }
 
 impl TimeoutMetrics {
-    pub(crate) fn new(pipeline: &SharedString, policy: &SharedString) -> Self {
-        let of = |scope: &'static str| counter!(names::TIMEOUTS, "pipeline" => pipeline.clone(), "policy" => policy.clone(), "scope" => scope);
+    pub(crate) fn new(labels: &Labels) -> Self {
+        let of = |scope| labels.counter_of(names::TIMEOUTS, "scope", scope);
         Self { counters: Arc::new(Counters { attempt: of("attempt"), operation: of("operation") }) }
     }
 }

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use resilience_core::{
     AdaptiveLimit, Call, CircuitBreaker, Context, Deadline, Error, Event, FailureKind, Observer, Rejected,
     Throttle, Verdict, adaptive,
-    circuit_breaker::{self, State},
+    circuit_breaker::{self, State, States},
     throttle,
 };
 use resilience_tower::{
@@ -142,6 +142,30 @@ async fn settings_change_while_state_is_kept() {
     layer.reconfigure(Settings::new().throttle(throttle::Config::new()));
     assert_eq!(call(&mut service, 0, Do::Answer).await, Ok("answer"), "no breaker refuses any more");
     assert_eq!(layer.policies(&0).unwrap().throttle().unwrap().snapshot(now()).requests, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_has_the_states_of_all_breakers_the_shared_one_too() {
+    let layer = layer_of(Settings::new().throttle(throttle::Config::new()), 3);
+    assert!(layer.policies(&0).is_some());
+    assert_eq!((layer.snapshot().entries, layer.snapshot().breakers), (1, None));
+
+    layer.reconfigure(Settings::new().circuit_breaker(touchy().open_for(SECOND, SECOND)));
+    let states = || {
+        let States { closed, half_open, open } = layer.snapshot().breakers.unwrap();
+        [closed, half_open, open]
+    };
+    assert_eq!(states(), [1, 0, 0]);
+    for key in 0..3 {
+        breaker(&layer, key).force_open(now());
+    }
+    assert!(layer.policies(&3).is_none(), "there is no room");
+    assert_eq!((layer.snapshot().entries, states()), (3, [1, 0, 3]));
+    let mut service = ServiceBuilder::new().layer(layer.clone()).service(obedient());
+    assert!(call(&mut service, 3, Do::Fail).await.is_err());
+    assert_eq!(states(), [0, 0, 4]);
+    tokio::time::advance(2 * SECOND).await;
+    assert_eq!(states(), [0, 1, 3], "its wait is over");
 }
 
 #[tokio::test(start_paused = true)]

@@ -197,6 +197,20 @@ fn per_key(keys: KeyOf) -> PerKeyLayer<per_key::ByKey<u64, KeyOf>> {
     PerKeyLayer::new(settings, keys)
 }
 
+/// The same under an observer, with all breakers forced open or none.
+fn per_key_observed(
+    is_open: bool,
+) -> impl Layer<Upstream, Service: Service<Call<u64>, Response = u64, Error = Error<&'static str>>> {
+    let layer = per_key(|call| *call.request() % 10);
+    if is_open {
+        for key in 0..10 {
+            layer.policies(&key).unwrap().circuit_breaker().unwrap().force_open(time::now());
+        }
+    }
+    let shown = layer.clone();
+    layer.with_observer(Telemetry::new("allocations").per_key("per_key", move || shown.snapshot()))
+}
+
 /// Under observers for which no recorder is installed.
 fn observed() -> impl Layer<Upstream, Service: Service<Call<u64>, Response = u64, Error = Error<&'static str>>>
 {
@@ -344,6 +358,8 @@ async fn trap_31_no_call_allocates_whatever_the_policies_decide() {
         ("throttle, refused", allocations(throttle_in_force(), READY, throttled_away).await),
         ("per key, ten keys", allocations(per_key(|call| *call.request() % 10), READY, answered).await),
         ("per key, one key", allocations(per_key(|_| 0), READY, answered).await),
+        ("per key, observed", allocations(per_key_observed(false), READY, answered).await),
+        ("per key, observed, refused", allocations(per_key_observed(true), READY, refused).await),
         ("load shed, ready", allocations(LoadShedLayer::new(), READY, answered).await),
         ("load shed, refused", allocations(LoadShedLayer::new(), NEVER_READY, shed).await),
         (

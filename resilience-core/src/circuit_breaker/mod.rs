@@ -58,7 +58,7 @@ use crate::{Rejected, Verdict, keyed::Worth};
 pub use self::{
     config::Config,
     permit::{Permit, Ticket},
-    report::{Cause, Mode, Snapshot, State, Transition},
+    report::{Cause, Mode, Snapshot, State, States, Transition},
 };
 
 /// A circuit breaker: the handle to its shared state.
@@ -194,6 +194,12 @@ impl CircuitBreaker {
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         let now = self.shared.nanos(now);
         self.shared.locked(|machine| machine.snapshot(now))
+    }
+
+    /// What the next call would meet, as in a [`snapshot`](Self::snapshot), without a lock.
+    #[must_use]
+    pub fn state(&self, now: Instant) -> State {
+        self.shared.state(self.shared.nanos(now))
     }
 
     /// The settings in force.

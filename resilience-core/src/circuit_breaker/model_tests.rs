@@ -578,7 +578,9 @@ fn check_snapshot(
     at: Instant,
     now: u64,
 ) -> Result<(), TestCaseError> {
+    let state = breaker.state(at);
     let real = breaker.snapshot(at);
+    prop_assert_eq!(state, real.state);
     prop_assert_eq!(real.mode, model.mode);
     prop_assert_eq!(real.openings, model.openings);
     if let Phase::Closed = model.phase {

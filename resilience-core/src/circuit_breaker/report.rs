@@ -31,6 +31,59 @@ impl State {
     }
 }
 
+/// How many of several breakers are in which state.
+///
+/// ```
+/// use resilience_core::circuit_breaker::{State, States};
+///
+/// let mut states = States::default();
+/// assert_eq!(states.worst(), State::Closed);
+/// for state in [State::Closed, State::Open, State::Closed] {
+///     states.add(state);
+/// }
+/// assert_eq!((states.closed, states.open, states.worst()), (2, 1, State::Open));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct States {
+    /// Those that let calls pass.
+    pub closed: usize,
+    /// Those that let a few pass as probes.
+    pub half_open: usize,
+    /// Those that refuse.
+    pub open: usize,
+}
+
+impl States {
+    /// Counts one more breaker.
+    pub fn add(&mut self, state: State) {
+        match state {
+            State::Closed => self.closed += 1,
+            State::HalfOpen => self.half_open += 1,
+            State::Open => self.open += 1,
+        }
+    }
+
+    /// How many are in this state.
+    #[must_use]
+    pub const fn of(&self, state: State) -> usize {
+        match state {
+            State::Closed => self.closed,
+            State::HalfOpen => self.half_open,
+            State::Open => self.open,
+        }
+    }
+
+    /// The worst state that one of them is in; closed if there are none.
+    #[must_use]
+    pub const fn worst(&self) -> State {
+        match self {
+            Self { open: 1.., .. } => State::Open,
+            Self { half_open: 1.., .. } => State::HalfOpen,
+            _ => State::Closed,
+        }
+    }
+}
+
 /// Who decides: the breaker, or an operator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {

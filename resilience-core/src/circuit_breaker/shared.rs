@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rand::{SeedableRng, rngs::SmallRng};
 
 use super::{
-    Config, Ticket, Transition,
+    Config, State, Ticket, Transition,
     conditions::{Answer, Report},
     hot::{Hot, Word},
     state::{Gate, Machine},
@@ -106,6 +106,18 @@ impl Shared {
             _ => return None,
         };
         Some(Rejected::CircuitOpen { retry_after: wait.map(Duration::from_nanos) })
+    }
+
+    /// What the next call would meet.
+    pub(super) fn state(&self, now: u64) -> State {
+        let hot = &self.hot.0;
+        match hot.word().gate() {
+            Gate::Closed | Gate::ForcedClosed | Gate::Disabled => State::Closed,
+            Gate::ForcedOpen => State::Open,
+            Gate::Open if now < hot.opens_until.load(Ordering::Relaxed) => State::Open,
+            Gate::HalfOpen if self.has_hung_probe(now) => State::Open,
+            Gate::Open | Gate::HalfOpen => State::HalfOpen,
+        }
     }
 
     fn has_hung_probe(&self, now: u64) -> bool {

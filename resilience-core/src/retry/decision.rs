@@ -144,7 +144,9 @@ impl RetryPolicy {
         charge: impl FnOnce(FailureKind) -> bool,
     ) -> Decision {
         let Some(kind) = self.kind(failed) else {
-            return Decision::Stop { reason: Reason::NotRetryable, kind: None };
+            let is_throttled = matches!(failed.rejected, Some(Rejected::Throttled { .. }));
+            let reason = if is_throttled { Reason::Throttle } else { Reason::NotRetryable };
+            return Decision::Stop { reason, kind: None };
         };
         match self.after(kind, retries, failed, now, unit) {
             Ok(after) if charge(kind) => {

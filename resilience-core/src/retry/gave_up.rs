@@ -8,6 +8,8 @@ use std::fmt;
 pub enum Reason {
     /// The failure is of a kind that another attempt does not help.
     NotRetryable,
+    /// A throttle further in refused the attempt, because the other side accepts too few.
+    Throttle,
     /// As many attempts as allowed have been made.
     MaxAttempts,
     /// Sending the request twice may do harm, and it may have arrived.
@@ -25,8 +27,9 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order of their checks and of their discriminants.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NotRetryable,
+        Self::Throttle,
         Self::MaxAttempts,
         Self::Unsafe,
         Self::NotReplayable,
@@ -40,6 +43,7 @@ impl Reason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotRetryable => "not_retryable",
+            Self::Throttle => "throttle",
             Self::MaxAttempts => "max_attempts",
             Self::Unsafe => "unsafe",
             Self::NotReplayable => "not_replayable",
@@ -54,6 +58,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotRetryable => "another attempt would not help",
+            Self::Throttle => "the throttle refused the attempt",
             Self::MaxAttempts => "no attempts left",
             Self::Unsafe => "the request may not be sent twice",
             Self::NotReplayable => "the request cannot be sent again",

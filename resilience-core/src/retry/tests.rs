@@ -153,13 +153,16 @@ fn a_pause_that_ends_at_the_deadline_ends_too_late() {
 fn our_own_refusals_are_left_alone_unless_asked_but_a_cut_attempt_is_a_timeout() {
     let (limit, elapsed) = (SECOND, SECOND);
     let open = Failed::refused(Rejected::CircuitOpen { retry_after: Some(SECOND) });
+    let throttled = Failed::refused(Rejected::Throttled { per_mille: 900 });
     let cut = Failed::refused(Rejected::AttemptTimeout { limit, elapsed });
     let over = |called| Failed::refused(Rejected::DeadlineExceeded { limit, elapsed, called });
 
     assert_eq!(first(&exact(), &open), Err(Reason::NotRetryable));
     assert_eq!(first(&exact(), &cut), Ok(100 * MS));
+    assert_eq!(first(&exact(), &throttled), Err(Reason::Throttle), "which says whose");
     let eager = exact().retry_refusals(true);
     assert_eq!(first(&eager, &open), Ok(1100 * MS));
+    assert_eq!(first(&eager, &throttled), Ok(100 * MS));
     let only_timeouts = eager.retryable(FailureKind::Transient, false);
     assert_eq!(first(&only_timeouts, &open), Err(Reason::NotRetryable), "as transient failures are not");
     let unsafe_open = Failed { safety: Safety::Unsafe, ..open };
@@ -237,6 +240,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         4 => Just(Rejected::AttemptTimeout { limit, elapsed }),
         1 => Just(Rejected::DeadlineExceeded { limit, elapsed, called: true }),
         1 => Just(Rejected::CircuitOpen { retry_after: None }),
+        1 => Just(Rejected::Throttled { per_mille: 900 }),
         1 => (0..8000u32).prop_map(|wait| Rejected::CircuitOpen { retry_after: Some(wait * MS) }),
     ];
     let hint = prop_oneof![
@@ -318,7 +322,10 @@ impl Model<'_> {
             (None, Verdict::Failure(kind)) => Some(kind),
             (None, _) => None,
         };
-        let kind = kind.ok_or(Reason::NotRetryable)?;
+        let kind = kind.ok_or(match failed.rejected {
+            Some(Rejected::Throttled { .. }) => Reason::Throttle,
+            _ => Reason::NotRetryable,
+        })?;
         // 2. Are attempts left?
         if self.attempts == self.settings.max_attempts {
             return Err(Reason::MaxAttempts);

@@ -1,6 +1,10 @@
 use std::{borrow::Borrow, hash::Hash, num::NonZeroUsize, sync::Arc, time::Duration};
 
-use resilience_core::{ErrorsAreFailures, Observer, keyed::Keyed, striped::StripedArc};
+use resilience_core::{
+    ErrorsAreFailures, Observer,
+    keyed::{Keyed, Snapshot},
+    striped::StripedArc,
+};
 use tower_layer::Layer;
 
 use super::{ByKey, PerKey, Policies, Settings, service::tell, table::Table};
@@ -91,6 +95,15 @@ impl<K: Hash + Eq + Clone, Q, C, O> PerKeyLayer<ByKey<K, Q>, C, O> {
         let policies = self.find.table.policies(key, time::now());
         let is_shared = self.table().overflow().is_some_and(|overflow| overflow.is_same(&policies));
         (!is_shared).then_some(policies)
+    }
+
+    /// What there is to see of all keys together: how many there are, how many were given up, and, if the settings have
+    /// breakers, in which state those are.
+    ///
+    /// It looks at every key, without a lock that a call might wait for longer than for one shard to be copied.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.find.table.snapshot(time::now())
     }
 
     /// Puts other settings in force, for the keys there are and those to come; the observer is told of what that trips.

@@ -8,7 +8,10 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use resilience_core::{circuit_breaker::Transition, keyed::Keyed};
+use resilience_core::{
+    circuit_breaker::{States, Transition},
+    keyed::{Keyed, Snapshot},
+};
 
 use super::{Policies, Settings};
 
@@ -55,6 +58,22 @@ impl<K: Hash + Eq> Table<K> {
         // `reconfigure` may have gone through the table before this one was in it. A breaker as new as this has nothing to tell.
         self.put_in_force(now, |_| ());
         self.entries.get(key, now).unwrap_or(policies)
+    }
+
+    /// The table, and the breakers in it by state.
+    pub(super) fn snapshot(&self, now: Instant) -> Snapshot {
+        let mut snapshot = self.entries.snapshot();
+        let has_breakers = self.settings.lock().settings.circuit_breaker.is_some();
+        if has_breakers {
+            let mut states = States::default();
+            self.entries.for_each(|policies| {
+                if let Some(breaker) = policies.circuit_breaker() {
+                    states.add(breaker.state(now));
+                }
+            });
+            snapshot.breakers = Some(states);
+        }
+        snapshot
     }
 
     /// Puts other settings in force, for the keys there are and those to come.

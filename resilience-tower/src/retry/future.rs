@@ -258,6 +258,8 @@ where
                 self.account.tell(&Event::RetryScheduled { attempt, kind, after });
                 if after.is_zero() { Next::AtOnce } else { Next::At(Deadline::after(now(), after).at()) }
             }
+            // Nobody would retry it, and it is the first.
+            Decision::Stop { kind: None, .. } if retries.attempts() == 1 => Next::Return(result),
             Decision::Stop { reason, .. } => {
                 Next::Return(self.give_up(result, GaveUp { attempts: retries.attempts(), reason }))
             }
@@ -286,15 +288,12 @@ where
         failed
     }
 
-    /// Notes on the answer why it is the last one. A first answer that nobody would retry is left alone.
+    /// Notes on the answer why it is the last one.
     fn give_up(
         &mut self,
         mut result: Result<S::Response, S::Error>,
         gave_up: GaveUp,
     ) -> Result<S::Response, S::Error> {
-        if gave_up.reason == Reason::NotRetryable && gave_up.attempts == 1 {
-            return result;
-        }
         match &mut result {
             Ok(response) => self.classify.annotate(response, gave_up),
             Err(error) => error.set_gave_up(gave_up),

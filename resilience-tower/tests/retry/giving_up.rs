@@ -1,11 +1,15 @@
 //! What comes back when there is no further attempt, and who is told.
 
+use std::{future::Future, pin::pin, task};
+
 use resilience_core::{
     Backoff, BoxError, Call, CircuitBreaker, Context, Deadline, Event, Hint, Refusal, Rejected, RetryPolicy,
+    Throttle,
     circuit_breaker::Config,
     retry::{GaveUp, Reason, RetryBudget, Trail},
+    throttle,
 };
-use resilience_tower::{CircuitBreakerLayer, RetryLayer};
+use resilience_tower::{CircuitBreakerLayer, RetryLayer, ThrottleLayer};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
 use crate::script::{
@@ -134,6 +138,37 @@ async fn an_open_breaker_further_in_is_not_asked_again() {
     let start = now();
     let error = service.oneshot(Call::new(7)).await.unwrap_err();
     assert_eq!((error.gave_up(), now(), inner.attempts().len()), (None, start, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_that_a_throttle_refuses_says_so_and_a_first_attempt_is_left_alone() {
+    let inner = Scripted::always(Does::Fail(Transient));
+    let config = throttle::Config::new().max_requests(1_000_000).probe_one_in(1_000_000);
+    let throttle = Throttle::with_seed(config, now(), 7);
+    let heard = Heard::default();
+    let service = ServiceBuilder::new()
+        .layer(RetryLayer::new(exact().max_attempts(9)).with_observer(heard.clone()))
+        .layer(ThrottleLayer::with_throttle(throttle.clone()).classify(AsTold))
+        .service(inner.clone());
+    // The first attempt passes, and meanwhile others find that nothing is accepted.
+    let mut operation = pin!(service.clone().oneshot(Call::new(7)));
+    assert!(operation.as_mut().poll(&mut task::Context::from_waker(task::Waker::noop())).is_pending());
+    for permit in [(); 100].map(|()| throttle.try_acquire(now)).into_iter().flatten() {
+        permit.abandon(true, now);
+    }
+    while throttle.snapshot(now()).probability < 0.999 {
+        drop(throttle.try_acquire(now));
+    }
+    let error = operation.await.unwrap_err();
+    assert!(matches!(error.rejected(), Some(Rejected::Throttled { .. })), "{error:?}");
+    let gave_up = GaveUp { attempts: 2, reason: Reason::Throttle };
+    assert_eq!((error.gave_up(), inner.attempts().len()), (Some(gave_up), 1));
+    assert_eq!(heard.events().last(), Some(&Event::RetryGaveUp(gave_up)));
+
+    let before = heard.events().len();
+    let error = service.oneshot(Call::new(7)).await.unwrap_err();
+    assert!(matches!(error.rejected(), Some(Rejected::Throttled { .. })), "{error:?}");
+    assert_eq!((error.gave_up(), heard.events().len()), (None, before));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,12 @@
 mod adaptive;
 mod breaker;
 mod bulkhead;
+mod catalogue;
+mod keyed;
 mod load_shed;
+mod names;
 mod operation;
+mod per_key;
 mod rate_limit;
 mod retry;
 mod throttle;

@@ -1,9 +1,12 @@
 //! Retries by reason, denials, recoveries, the budget, and attempts by kind.
 
-use resilience_core::{Backoff, RetryBudget, RetryPolicy};
+use resilience_core::{Backoff, Refusal, Rejected, RetryBudget, RetryPolicy, Throttle, throttle};
 use resilience_metrics::Telemetry;
-use resilience_tower::{RetryLayer, TimeoutLayer};
-use tests::recorded::{Readings, Recorded};
+use resilience_tower::{RetryLayer, ThrottleLayer, TimeoutLayer};
+use tests::{
+    recorded::{Readings, Recorded},
+    time,
+};
 use tower::{Layer, ServiceBuilder};
 
 use super::{Do, MS, SECOND, call, classify, inner};
@@ -36,7 +39,7 @@ async fn trap_45_everything_is_there_at_zero_but_the_budget_is_full() {
     let layer = RetryLayer::new(at_once());
     let _metrics = Telemetry::new("pay").retry("retry", layer.budget());
     let readings = recorded.take();
-    for (name, reasons) in [(RETRIES, 6), (DENIED, 6), (RECOVERED, 1)] {
+    for (name, reasons) in [(RETRIES, 6), (DENIED, 7), (RECOVERED, 1)] {
         let labelled = readings.labelled(name);
         assert_eq!(labelled.len(), reasons, "{name}");
         assert!(labelled.values().all(|&count| count == 0), "{name}");
@@ -111,6 +114,51 @@ async fn a_recovery_is_counted_and_each_attempt_by_its_kind() {
     assert!(tokio::time::timeout(MS, call(&service, Do::Hang)).await.is_err());
     assert_eq!(attempts(&recorded.take()), ["1 kind=first,outcome=cancelled"]);
     assert!(!recorded.take().gauges.contains_key(TOKENS), "there is no budget");
+}
+
+/// It was scheduled, and so it counts as a retry; it was not sent, and so it counts as denied.
+#[tokio::test(start_paused = true)]
+async fn a_retry_that_a_throttle_refuses_is_denied_and_a_first_attempt_is_not() {
+    let recorded = Recorded::start();
+    let telemetry = Telemetry::new("pay");
+    let throttle = Throttle::with_seed(throttle::Config::new(), time::now(), 7);
+    let service = ServiceBuilder::new()
+        .layer(telemetry.operation_layer(classify))
+        .layer(
+            RetryLayer::new(at_once())
+                .classify(classify)
+                .without_budget()
+                .with_observer(telemetry.retry("retry", None)),
+        )
+        .layer(
+            ThrottleLayer::with_throttle(throttle.clone())
+                .classify(classify)
+                .with_observer(telemetry.throttle("throttle", &throttle)),
+        )
+        .layer(telemetry.attempt_layer(classify))
+        .service(inner());
+    for permit in [(); 12].map(|()| throttle.try_acquire(time::now)).into_iter().flatten() {
+        permit.abandon(true, time::now);
+    }
+    let (mut first, mut later) = (0, 0);
+    for _ in 0..300 {
+        let error = call(&service, Do::Fail).await.unwrap_err();
+        if let Some(Rejected::Throttled { .. }) = error.rejected() {
+            *(if error.gave_up().is_none() { &mut first } else { &mut later }) += 1;
+        }
+    }
+    assert!(first > 0 && later > 0, "{first} {later}");
+    let readings = recorded.take();
+    let denied = by_reason(&readings, DENIED);
+    assert!(denied.contains(&("throttle".to_owned(), later)), "{denied:?} {later}");
+    assert_eq!(
+        readings.counters["resilience_throttle_rejected_total{pipeline=pay,policy=throttle}"],
+        first + later
+    );
+    let scheduled: u64 = by_reason(&readings, RETRIES).into_iter().map(|(_, count)| count).sum();
+    let attempts = readings.counted(ATTEMPTS);
+    let sent = attempts.iter().filter(|(labels, _)| labels.contains("kind=retry")).map(|(_, count)| count);
+    assert_eq!(sent.sum::<u64>() + later, scheduled);
 }
 
 #[test]
