@@ -27,7 +27,7 @@ task_local! {
 /// use tower::{ServiceBuilder, ServiceExt, service_fn};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), resilience_core::Error<resilience_core::BoxError>> {
+/// # async fn main() -> Result<(), resilience_core::Error<Infallible>> {
 /// let client = ServiceBuilder::new()
 ///     .layer(CallLayer::new())
 ///     .layer(InheritLayer::new())
@@ -40,10 +40,6 @@ task_local! {
 ///     .layer(HandOnLayer::new())
 ///     .layer(TransportLayer::new())
 ///     .service(service_fn(move |_: ()| client.clone().oneshot("ping")));
-/// # let server = tower::util::MapErr::new(server, |error: resilience_core::Error<Infallible>| match error.into_inner() {
-/// #     Some(never) => match never {},
-/// #     None => resilience_core::Error::<resilience_core::BoxError>::inner("refused".into()),
-/// # });
 ///
 /// assert_eq!(server.oneshot(()).await?, Some(Duration::from_secs(5)));
 /// # Ok(())
@@ -109,7 +105,8 @@ pub fn inherited() -> Option<Deadline> {
 
 /// Runs `future` under a deadline: calls that it makes through an [`InheritLayer`](super::InheritLayer) take it over.
 ///
-/// An earlier one that is [inherited] already stays. With `None` it is just that one. The future itself is not cut.
+/// One that is [inherited] where this function is called stays, if it is earlier; with `None` it is just that one. The future
+/// itself is not cut.
 ///
 /// ```
 /// use resilience_tower::call::{inherited, with_deadline};
