@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use resilience_core::{Call, CarryContext, Context, Deadline, Error, Rejected};
+use resilience_core::{Call, Context, Deadline, Error, Rejected};
 use resilience_tower::{
     TimeoutLayer,
     call::{HandOnLayer, InheritLayer, inherited, with_deadline},
@@ -106,6 +106,8 @@ async fn what_is_over_is_refused_by_the_timeout_further_in() {
 #[cfg(feature = "http")]
 #[tokio::test(start_paused = true)]
 async fn a_request_that_inherits_nothing_gets_no_context() {
+    use resilience_core::CarryContext;
+
     let client = InheritLayer::new().layer(service_fn(|request: http::Request<()>| {
         ready(Ok::<_, Failure>(request.context().map(Context::deadline)))
     }));

@@ -1,7 +1,6 @@
 //! Refusals as responses: what passes, what does not, and what a user puts in their place.
 
 #![cfg(feature = "http")]
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{
     future::{Ready, ready},
@@ -24,10 +23,7 @@ const LIMITED: Rejected = Rejected::RateLimited { retry_after: Duration::from_mi
 /// Always answers the same.
 fn fails<E: Clone>(
     error: E,
-) -> impl Service<Request<()>, Response = Response<Full<Bytes>>, Error = E, Future: Send> + Clone
-where
-    E: Send,
-{
+) -> impl Service<Request<()>, Response = Response<Full<Bytes>>, Error = E> + Clone {
     service_fn(move |_: Request<()>| ready(Err(error.clone())))
 }
 

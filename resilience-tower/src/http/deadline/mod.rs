@@ -11,19 +11,24 @@
 //! | client, outermost | [`InheritLayer`](crate::call::InheritLayer) | takes it over from there |
 //! | client, inside of retry and attempt timeout | [`WriteDeadlineLayer`] | call context to header, for each attempt anew |
 //!
-//! `HandOnLayer` and `InheritLayer` are for comfort. Without them a handler finds the deadline in the extensions of its request and
-//! says so where it makes a call:
+//! `HandOnLayer` and `InheritLayer` are for comfort. Without them a handler finds the call context in the extensions of its request
+//! (`Extension<Context>` in `axum`, `Request::extensions` in `tonic`), and says itself until when its own calls have time:
 //!
 //! ```
 //! use http::Request;
 //! use resilience_core::{Call, Context};
 //!
-//! fn made_for(request: &Request<()>, outgoing: Request<()>) -> Call<Request<()>> {
-//!     let deadline = request.extensions().get().and_then(Context::deadline);
-//!     Call::with_context(outgoing, deadline.into_iter().fold(Context::new(), Context::with_deadline))
+//! fn on_behalf_of<T>(request: &Request<()>, outgoing: T) -> Call<T> {
+//!     let mut context = Context::new();
+//!     if let Some(deadline) = request.extensions().get().and_then(Context::deadline) {
+//!         context.tighten(deadline);
+//!     }
+//!     Call::with_context(outgoing, context)
 //! }
-//! # let _ = made_for(&Request::new(()), Request::new(()));
+//! # let _ = on_behalf_of(&Request::new(()), "ping");
 //! ```
+//!
+//! A client for such calls has no [`CallLayer`](crate::CallLayer), which begins each one with a context that is new.
 //!
 //! # Examples
 //!

@@ -12,6 +12,7 @@ use resilience_core::Rejected;
 pub(crate) struct Problem {
     status: StatusCode,
     /// What to do about it. Visible ASCII without `%`, so that a gRPC message takes it as it is.
+    #[cfg(any(feature = "grpc", test))]
     pub(crate) detail: &'static str,
     json: &'static str,
 }
@@ -21,6 +22,7 @@ macro_rules! problem {
     ($status:ident $code:literal $title:literal, $reason:literal, $detail:literal) => {
         Problem {
             status: StatusCode::$status,
+            #[cfg(any(feature = "grpc", test))]
             detail: $detail,
             json: concat!(
                 r#"{"type":"about:blank","title":""#,
