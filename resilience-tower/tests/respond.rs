@@ -104,6 +104,14 @@ async fn a_refusal_that_comes_from_poll_ready_answers_one_call() {
     assert_eq!(statuses, [429, 200]);
 }
 
+#[tokio::test]
+async fn a_refusal_is_forgotten_when_the_service_is_ready_after_all() {
+    let mut server = RespondLayer::new().layer(RefusesOnce(true));
+    server.ready().await.unwrap();
+    let response = server.ready().await.unwrap().call(Request::new(())).await.unwrap();
+    assert_eq!(response.status(), 200);
+}
+
 /// That it compiles is half of the proof.
 #[tokio::test(start_paused = true)]
 async fn a_router_takes_the_stack_as_it_is() {

@@ -22,7 +22,7 @@ use crate::error::TakeRefusal;
 pub struct Respond<S, F = fn(&Rejected) -> Response<Bytes>> {
     inner: S,
     respond: F,
-    /// A refusal that came from `poll_ready`, for the call that follows.
+    /// The refusal that the last `poll_ready` came to, for the call that follows.
     rejected: Option<Rejected>,
 }
 
@@ -58,7 +58,7 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let phase = match self.rejected.take() {
+        let phase = match self.rejected {
             Some(rejected) => Phase::Rejected { rejected },
             None => Phase::Running { inner: self.inner.call(request) },
         };
