@@ -36,13 +36,14 @@ impl Service<Request<()>> for Server {
 /// A stack that is asked by one client after the other. A refusal is a response with status 429.
 ///
 /// Each call makes its request, as a server does, and each row pays for that alike, the bare one too.
-pub fn subject<S>(
+pub fn subject<S, B>(
     name: &'static str,
     stack: S,
     client: impl Fn(u64) -> u32 + Clone + Send + 'static,
 ) -> Subject
 where
-    S: Service<Request<()>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<()>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    B: 'static,
 {
     let service =
         ServiceBuilder::new().map_result(answer).map_request(move |n| request(client(n))).service(stack);
@@ -66,7 +67,7 @@ pub fn peer(extensions: &Extensions) -> Option<IpAddr> {
 /// # Panics
 ///
 /// If the status is neither that of an answer nor that of a refusal.
-fn answer(response: Result<Response<Body>, Infallible>) -> Answer {
+fn answer<B>(response: Result<Response<B>, Infallible>) -> Answer {
     let Ok(response) = response;
     match response.status() {
         StatusCode::OK => Ok(0),

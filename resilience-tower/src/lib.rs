@@ -40,9 +40,9 @@
 //!
 //! | feature | brings |
 //! |---|---|
-//! | `http` | classification by HTTP status, `Retry-After`, requests and bodies that can be sent again, refusals as HTTP responses, keys of rate limits and the `RateLimit` fields, the call context in `http::Extensions` |
+//! | `http` | classification by HTTP status, `Retry-After`, requests and bodies that can be sent again, refusals as HTTP responses, the deadline in a header, keys of rate limits and the `RateLimit` fields, the call context in `http::Extensions` |
 //! | `reqwest` | classification of what a `reqwest::Client` returns; `http` |
-//! | `grpc` | classification by gRPC status, pushback, refusals as `tonic::Status`; `http` |
+//! | `grpc` | classification by gRPC status, pushback, refusals as gRPC responses and as `tonic::Status`; `http` |
 //!
 //! None is on by default.
 //!

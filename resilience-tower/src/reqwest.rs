@@ -2,11 +2,12 @@
 //!
 //! A `reqwest::Client` is a Tower service, so it goes under a stack as it is: see [`ClassifyReqwest`].
 
+use ::http::HeaderMap;
 use reqwest::{Request, Response};
 use resilience_core::{Classify, Error, FailureKind, Hint, UnsentIf, Verdict, retry::GaveUp};
 
 use crate::{
-    http,
+    http::{self, deadline::CarryHeaders},
     retry::{Replay, Safety},
 };
 
@@ -88,6 +89,17 @@ impl Replay for Request {
 
     fn safety(&self) -> Safety {
         http::safety(self.method(), self.headers())
+    }
+}
+
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+impl CarryHeaders for Request {
+    fn headers(&self) -> &HeaderMap {
+        self.headers()
+    }
+
+    fn headers_mut(&mut self) -> &mut HeaderMap {
+        self.headers_mut()
     }
 }
 

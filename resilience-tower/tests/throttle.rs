@@ -299,7 +299,7 @@ async fn one_throttle_may_stand_in_several_stacks_and_be_reset() {
 #[test]
 fn over_http_what_is_throttled_or_shed_is_503() {
     for rejected in [Rejected::Throttled { per_mille: 900 }, Rejected::NotReady { waited: MS }] {
-        let response = resilience_tower::http::response::<()>(&rejected);
+        let response = resilience_tower::http::response(&rejected);
         assert_eq!(response.status().as_u16(), 503, "{rejected}");
         assert!(!response.headers().contains_key("retry-after"), "nobody knows when");
     }

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use http::Response;
 use resilience_core::{
     AdaptiveLimit, Backoff, Call, CircuitBreaker, Error, ErrorsAreFailures, Quota, Rejected, RetryBudget,
     RetryPolicy, Throttle,
@@ -25,6 +26,8 @@ use resilience_tower::{
     AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, PerKeyLayer, RateLimitLayer,
     RetryLayer, ThrottleLayer, TimeoutLayer,
     bulkhead::{BulkheadByRequestLayer, ByKey},
+    call::{HandOnLayer, InheritLayer},
+    http::{RespondBody, RespondLayer},
     per_key,
     rate_limit::KeyedRateLimitLayer,
     retry::KeyedBudgets,
@@ -236,6 +239,19 @@ fn stack() -> impl Layer<Upstream, Service: Service<Call<u64>, Response = u64, E
         .layer(TimeoutLayer::attempt(SECOND / 2))
 }
 
+/// A deadline that is handed on, and on the way back a response and nothing of it.
+fn responding()
+-> impl Layer<Upstream, Service: Service<Call<u64>, Response = u64, Error = Error<&'static str>>> {
+    ServiceBuilder::new()
+        .map_err(Error::inner)
+        .map_response(|response: Response<RespondBody<u64>>| response.into_body().into_inner().unwrap())
+        .layer(RespondLayer::new())
+        .map_response(Response::new)
+        .layer(InheritLayer::new())
+        .layer(TimeoutLayer::total(SECOND))
+        .layer(HandOnLayer::new())
+}
+
 fn bulkhead(max_concurrent: u32) -> BulkheadLayer {
     BulkheadLayer::new(bulkhead::Config::new(max_concurrent))
 }
@@ -411,6 +427,8 @@ async fn trap_31_no_call_allocates_whatever_the_policies_decide() {
             allocations(adaptive().fair_share(|call: &Call<u64>| *call.request() % 10), READY, answered)
                 .await,
         ),
+        ("deadline handed on, ready", allocations(responding(), READY, answered).await),
+        ("deadline handed on, pending", allocations(responding(), PENDING, answered).await),
         ("stack, ready", allocations(stack(), READY, answered).await),
         ("stack, pending", allocations(stack(), PENDING, answered).await),
         ("stack, failures", allocations(stack(), FAILING, no_refusal).await),

@@ -121,7 +121,7 @@ impl<B: Body> Body for HeldBody<B> {
 }
 
 impl<B: Default> Default for HeldBody<B> {
-    /// The body of a refusal: it holds nothing.
+    /// A body that holds nothing.
     fn default() -> Self {
         Self { body: B::default(), permit: None }
     }

@@ -1,5 +1,8 @@
-//! Puts the call context on a request at the top of a stack, and takes it off at the bottom.
+//! Puts the call context on a request at the top of a stack, takes it off at the bottom, and hands its deadline on from the call
+//! that a server is working on to those that it makes.
 
+mod hand_on;
+mod inherit;
 mod transport;
 mod wrap;
 
@@ -7,6 +10,8 @@ mod wrap;
 pub use resilience_core::{Call, CarryContext};
 
 pub use self::{
+    hand_on::{HandOn, HandOnLayer, WithDeadline, inherited, with_deadline},
+    inherit::{Inherit, InheritLayer},
     transport::{Transport, TransportLayer},
     wrap::{CallLayer, WrapCall},
 };

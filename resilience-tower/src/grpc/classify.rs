@@ -2,7 +2,7 @@ use ::http::{HeaderMap, HeaderName, Response, StatusCode};
 use resilience_core::{Classify, Error, FailureKind, Hint, Verdict, retry::GaveUp};
 use tonic::{Code, ConnectError, Status};
 
-use super::hint;
+use super::{hint, sources};
 use crate::http;
 
 /// Where a server says how the call went.
@@ -87,14 +87,7 @@ impl<B, E> Classify<Response<B>, E> for ClassifyGrpc {
 /// ```
 #[must_use]
 pub fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.is::<ConnectError>() {
-            return true;
-        }
-        next = error.source();
-    }
-    false
+    sources(error).any(|error| error.is::<ConnectError>())
 }
 
 /// Judges a [`Status`], bare or under [`Error`], by its code; every `Ok` is a success.

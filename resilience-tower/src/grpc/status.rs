@@ -6,10 +6,13 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use resilience_core::{BoxError, Error, Rejected};
-use tonic::{Code, Status};
+use resilience_core::{BoxError, Rejected};
+use tonic::{Code, Status, TimeoutExpired};
 use tower_layer::Layer;
 use tower_service::Service;
+
+use super::sources;
+use crate::error::TakeRefusal;
 
 /// Turns refusals into a [`Status`]. Outermost over a `tonic` channel, directly under the generated client.
 ///
@@ -59,10 +62,10 @@ pub struct IntoStatus<S> {
     inner: S,
 }
 
-impl<S, Req, E> Service<Req> for IntoStatus<S>
+impl<S, Req> Service<Req> for IntoStatus<S>
 where
-    S: Service<Req, Error = Error<E>>,
-    E: Into<BoxError>,
+    S: Service<Req>,
+    S::Error: TakeRefusal<Rest: Into<BoxError>>,
 {
     type Response = S::Response;
     type Error = Status;
@@ -89,8 +92,8 @@ pin_project! {
 
 impl<F, T, E> Future for StatusFuture<F>
 where
-    F: Future<Output = Result<T, Error<E>>>,
-    E: Into<BoxError>,
+    F: Future<Output = Result<T, E>>,
+    E: TakeRefusal<Rest: Into<BoxError>>,
 {
     type Output = Result<T, Status>;
 
@@ -100,8 +103,11 @@ where
 }
 
 /// The status of a failed call: `DEADLINE_EXCEEDED` for a timeout, `RESOURCE_EXHAUSTED` for a rate limit, `UNAVAILABLE` for any
-/// other refusal, each with the refusal as its source; any other error as `tonic` reads it. That a retry layer has given up is in
-/// the text of a refusal; a `Status` of another error has no room for it, but the layer's observer hears of it.
+/// other refusal, each with the refusal as its source. That a retry layer has given up is in the text of a refusal; a `Status` of
+/// another error has no room for it, but the layer's observer hears of it.
+///
+/// Any other error is what `tonic` reads in it, but for its own [`TimeoutExpired`]: a `tonic` channel keeps the time in
+/// `grpc-timeout` too, and its timer may fire before one of ours. That is `DEADLINE_EXCEEDED` here, where `tonic` says `CANCELLED`.
 ///
 /// ```
 /// use std::{error::Error as _, io};
@@ -112,18 +118,39 @@ where
 /// assert_eq!(status.code(), tonic::Code::Unavailable);
 /// assert!(status.source().is_some_and(|source| source.is::<Rejected>()));
 /// ```
-pub fn status<E: Into<BoxError>>(error: Error<E>) -> Status {
-    match error {
-        Error::Inner { error, .. } => Status::from_error(error.into()),
-        Error::Rejected { rejected, gave_up, .. } => {
-            let code = match rejected {
-                Rejected::AttemptTimeout { .. } | Rejected::DeadlineExceeded { .. } => Code::DeadlineExceeded,
-                Rejected::RateLimited { .. } | Rejected::CostAboveBurst { .. } => Code::ResourceExhausted,
-                _ => Code::Unavailable,
-            };
+pub fn status<E>(error: E) -> Status
+where
+    E: TakeRefusal<Rest: Into<BoxError>>,
+{
+    let gave_up = error.gave_up();
+    match error.take_refusal() {
+        Ok(rejected) => {
             let note = gave_up.map(|gave_up| format!(" ({gave_up})")).unwrap_or_default();
-            let mut status = Status::new(code, format!("{rejected}{note}"));
+            let mut status = Status::new(code(&rejected), format!("{rejected}{note}"));
             status.set_source(Arc::new(rejected));
+            status
+        }
+        Err(error) => read(error.into()),
+    }
+}
+
+/// The code of a refusal, for callers on both sides.
+pub(super) const fn code(rejected: &Rejected) -> Code {
+    match rejected {
+        Rejected::AttemptTimeout { .. } | Rejected::DeadlineExceeded { .. } => Code::DeadlineExceeded,
+        Rejected::RateLimited { .. } | Rejected::CostAboveBurst { .. } => Code::ResourceExhausted,
+        _ => Code::Unavailable,
+    }
+}
+
+/// What an error that is no refusal says.
+fn read(error: BoxError) -> Status {
+    let said = sources(error.as_ref()).find(|error| error.is::<Status>() || error.is::<TimeoutExpired>());
+    match said.filter(|error| error.is::<TimeoutExpired>()) {
+        None => Status::from_error(error),
+        Some(expired) => {
+            let mut status = Status::deadline_exceeded(expired.to_string());
+            status.set_source(Arc::from(error));
             status
         }
     }
@@ -131,7 +158,9 @@ pub fn status<E: Into<BoxError>>(error: Error<E>) -> Status {
 
 #[cfg(test)]
 mod tests {
-    use std::{convert::Infallible, time::Duration};
+    use std::{convert::Infallible, error, fmt, time::Duration};
+
+    use resilience_core::Error;
 
     use super::*;
 
@@ -143,5 +172,42 @@ mod tests {
             assert_eq!(status.code(), Code::ResourceExhausted);
             assert_eq!(status.message(), rejected.to_string());
         }
+    }
+
+    #[test]
+    fn a_boxed_refusal_is_found_and_no_other_error_taken_for_one() {
+        let open = Rejected::CircuitOpen { retry_after: None };
+        let refused = status(BoxError::from(open));
+        assert_eq!((refused.code(), refused.message()), (Code::Unavailable, open.to_string().as_str()));
+        assert!(sources(&refused).any(|error| error.is::<Rejected>()));
+        assert_eq!(status(BoxError::from("lost")).code(), Code::Unknown);
+    }
+
+    #[derive(Debug)]
+    struct Around(BoxError);
+
+    impl fmt::Display for Around {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the transport failed")
+        }
+    }
+
+    impl error::Error for Around {
+        fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+            Some(self.0.as_ref())
+        }
+    }
+
+    #[test]
+    fn tonics_own_timer_is_a_deadline_and_a_status_is_itself() {
+        let expired = || Around(TimeoutExpired(()).into());
+        let late = status(Error::inner(expired()));
+        assert_eq!(late.code(), Code::DeadlineExceeded);
+        assert!(sources(&late).any(|error| error.is::<TimeoutExpired>()));
+
+        let mut cancelled = Status::cancelled("by the server");
+        cancelled.set_source(Arc::new(expired()));
+        let wrapped = status(Error::inner(Around(cancelled.into())));
+        assert_eq!((wrapped.code(), wrapped.message()), (Code::Cancelled, "by the server"));
     }
 }

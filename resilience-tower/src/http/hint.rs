@@ -57,7 +57,7 @@ fn milliseconds(value: &str) -> Option<Duration> {
 }
 
 /// A number of digits and nothing else; `Some(None)` if it is too large.
-fn digits(value: &str) -> Option<Option<u64>> {
+pub(super) fn digits(value: &str) -> Option<Option<u64>> {
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| value.parse().ok())
 }

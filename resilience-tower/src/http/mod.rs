@@ -1,6 +1,8 @@
-//! HTTP: what a status means, what may be sent again, what a refusal looks like as a response, and whose rate limit it is.
+//! HTTP: what a status means, what may be sent again, what a refusal looks like as a response, how much time is left, and whose
+//! rate limit it is.
 
 mod classify;
+pub mod deadline;
 mod hint;
 pub mod rate_limit;
 mod replay;
@@ -10,9 +12,11 @@ mod respond;
 pub use self::{
     classify::ClassifyStatus,
     replay_body::{ReplayBody, ReplayBodyLayer, ReplayError, WithReplayBody},
-    respond::{Respond, RespondFuture, RespondLayer, response},
+    respond::{Respond, RespondBody, RespondFuture, RespondLayer, response},
 };
 
 pub(crate) use self::hint::hint;
+#[cfg(feature = "grpc")]
+pub(crate) use self::respond::Problem;
 #[cfg(feature = "reqwest")]
 pub(crate) use self::{classify::verdict, replay::safety};

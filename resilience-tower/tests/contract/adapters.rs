@@ -1,16 +1,23 @@
 //! The layers that are no policies: they must not get in the way.
 
-#[cfg(feature = "http")]
-use resilience_core::Call;
 use resilience_core::Error;
 #[cfg(feature = "grpc")]
 use resilience_tower::grpc::StatusLayer;
-use resilience_tower::{CallLayer, ErrorLayer, TransportLayer};
+use resilience_tower::{
+    CallLayer, ErrorLayer, TransportLayer,
+    call::{HandOnLayer, InheritLayer},
+};
 use tower::{Layer, layer::util::Stack, util::MapErrLayer};
 #[cfg(feature = "http")]
 use {
+    crate::subjects::now,
     http_body_util::Empty,
-    resilience_tower::http::{ReplayBody, ReplayBodyLayer, RespondLayer},
+    resilience_core::{Call, Context, Deadline},
+    resilience_tower::http::{
+        ReplayBody, ReplayBodyLayer, RespondBody, RespondLayer,
+        deadline::{ReadDeadlineLayer, WriteDeadlineLayer},
+    },
+    std::time::Duration,
     tower::util::{MapRequestLayer, MapResponseLayer},
 };
 
@@ -59,23 +66,125 @@ pub(crate) struct Responding;
 type Body = http::Response<u32>;
 
 #[cfg(feature = "http")]
-impl Subject for Responding {
-    around!(
-        Stack<
-            MapResponseLayer<fn(u32) -> Body>,
-            Stack<RespondLayer, Stack<MapResponseLayer<fn(Body) -> u32>, Flat<&'static str>>>,
-        >
+type Answer = http::Response<RespondBody<u32>>;
+
+/// Around numbers as bodies, and back again.
+#[cfg(feature = "http")]
+type AroundBodies<L> = Stack<
+    MapResponseLayer<fn(u32) -> Body>,
+    Stack<L, Stack<MapResponseLayer<fn(Answer) -> u32>, Flat<&'static str>>>,
+>;
+
+#[cfg(feature = "http")]
+fn around_bodies<L>(layer: L) -> AroundBodies<L> {
+    let number = |answer: Answer| answer.into_body().into_inner().unwrap();
+    let outside = Stack::new(
+        MapResponseLayer::new(number as fn(Answer) -> u32),
+        MapErrLayer::new(Error::inner as fn(&'static str) -> InnerError),
     );
+    Stack::new(MapResponseLayer::new(Body::new as fn(u32) -> Body), Stack::new(layer, outside))
+}
+
+#[cfg(feature = "http")]
+impl Subject for Responding {
+    around!(AroundBodies<RespondLayer>);
 
     fn layer() -> Self::Layer {
-        let outside = Stack::new(
-            MapResponseLayer::new(Body::into_body as fn(Body) -> u32),
-            MapErrLayer::new(Error::inner as fn(&'static str) -> InnerError),
-        );
-        Stack::new(
-            MapResponseLayer::new(Body::new as fn(u32) -> Body),
-            Stack::new(RespondLayer::new(), outside),
-        )
+        around_bodies(RespondLayer::new())
+    }
+}
+
+#[cfg(feature = "grpc")]
+pub(crate) struct RespondingOverGrpc;
+
+#[cfg(feature = "grpc")]
+impl Subject for RespondingOverGrpc {
+    around!(AroundBodies<resilience_tower::grpc::RespondLayer>);
+
+    fn layer() -> Self::Layer {
+        around_bodies(resilience_tower::grpc::RespondLayer::new())
+    }
+}
+
+/// On requests that carry a number beside.
+#[cfg(feature = "http")]
+type AroundNumbers<L> = Stack<
+    MapRequestLayer<fn(CallWith<()>) -> Call<u32>>,
+    Stack<L, MapRequestLayer<fn(Call<u32>) -> CallWith<()>>>,
+>;
+
+#[cfg(feature = "http")]
+fn around_numbers<L>(layer: L, with_number: fn(Call<u32>) -> CallWith<()>) -> AroundNumbers<L> {
+    Stack::new(
+        MapRequestLayer::new(without::<()> as fn(CallWith<()>) -> Call<u32>),
+        Stack::new(layer, MapRequestLayer::new(with_number)),
+    )
+}
+
+#[cfg(feature = "http")]
+fn with<B: Default>(call: Call<u32>) -> CallWith<B> {
+    let (number, context) = call.into_parts();
+    let mut request = http::Request::new(B::default());
+    request.extensions_mut().insert(number);
+    Call::with_context(request, context)
+}
+
+#[cfg(feature = "http")]
+fn without<B>(call: CallWith<B>) -> Call<u32> {
+    let (mut request, context) = call.into_parts();
+    Call::with_context(request.extensions_mut().remove().unwrap(), context)
+}
+
+/// The deadline from a header.
+#[cfg(feature = "http")]
+pub(crate) struct ReadingDeadline;
+
+#[cfg(feature = "http")]
+fn with_header(call: Call<u32>, ms: u64) -> CallWith<()> {
+    let mut call = with(call);
+    call.request_mut().headers_mut().insert("x-request-timeout-ms", ms.into());
+    call
+}
+
+#[cfg(feature = "http")]
+impl Subject for ReadingDeadline {
+    around!(AroundNumbers<ReadDeadlineLayer>);
+
+    fn layer() -> Self::Layer {
+        around_numbers(ReadDeadlineLayer::new(), |call| with_header(call, 60_000))
+    }
+
+    fn refusing() -> Option<(Self::Layer, Call<u32>)> {
+        Some((around_numbers(ReadDeadlineLayer::new(), |call| with_header(call, 0)), Call::new(7)))
+    }
+}
+
+/// The deadline into a header.
+#[cfg(feature = "http")]
+pub(crate) struct WritingDeadline;
+
+#[cfg(feature = "http")]
+impl Subject for WritingDeadline {
+    around!(AroundNumbers<WriteDeadlineLayer>);
+
+    fn layer() -> Self::Layer {
+        around_numbers(WriteDeadlineLayer::new(), with)
+    }
+
+    fn refusing() -> Option<(Self::Layer, Call<u32>)> {
+        let over = Context::new().with_deadline(Deadline::after(now(), Duration::ZERO));
+        Some((Self::layer(), Call::with_context(7, over)))
+    }
+}
+
+/// The deadline from a task to the calls that are made on it.
+pub(crate) struct HandedOn;
+
+impl Subject for HandedOn {
+    around!(Stack<InheritLayer, HandOnLayer>);
+
+    fn layer() -> Self::Layer {
+        Stack::new(InheritLayer::new(), HandOnLayer::new())
     }
 }
 
@@ -99,21 +208,11 @@ impl Subject for ReplayableBodies {
     );
 
     fn layer() -> Self::Layer {
-        let with_body = |call: Call<u32>| {
-            let (number, context) = call.into_parts();
-            let mut request = http::Request::new(NoBody::new());
-            request.extensions_mut().insert(number);
-            Call::with_context(request, context)
-        };
-        let without = |call: CallWith<ReplayBody<NoBody>>| {
-            let (mut request, context) = call.into_parts();
-            Call::with_context(request.extensions_mut().remove().unwrap(), context)
-        };
         Stack::new(
             MapRequestLayer::new(without as fn(CallWith<ReplayBody<NoBody>>) -> Call<u32>),
             Stack::new(
                 ReplayBodyLayer::new(),
-                MapRequestLayer::new(with_body as fn(Call<u32>) -> CallWith<NoBody>),
+                MapRequestLayer::new(with as fn(Call<u32>) -> CallWith<NoBody>),
             ),
         )
     }

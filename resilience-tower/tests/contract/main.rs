@@ -57,10 +57,17 @@ suite! {
         operation_metrics: subjects::Operations,
         context_on_and_off: adapters::ContextOnAndOff,
         mapped_error: adapters::MappedError,
+        handed_on: adapters::HandedOn,
+        #[cfg(feature = "http")]
+        read_deadline: adapters::ReadingDeadline,
+        #[cfg(feature = "http")]
+        write_deadline: adapters::WritingDeadline,
         #[cfg(feature = "http")]
         respond: adapters::Responding,
         #[cfg(feature = "http")]
         replay_body: adapters::ReplayableBodies,
+        #[cfg(feature = "grpc")]
+        respond_over_grpc: adapters::RespondingOverGrpc,
         #[cfg(feature = "grpc")]
         status: adapters::Status,
     ],

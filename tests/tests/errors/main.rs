@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod on_a_grpc_server;
 mod on_a_server;
 mod orders;
 mod over_grpc;

@@ -3,7 +3,10 @@
 use std::{future::pending, net::SocketAddr, time::Duration};
 
 use axum::{Extension, Router, routing::get};
-use http::{StatusCode, header::RETRY_AFTER};
+use http::{
+    StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
 use reqwest::{Client, Response};
 use resilience_core::{CircuitBreaker, Context, Quota, RateLimiter, circuit_breaker::Config};
 use resilience_tower::{
@@ -69,7 +72,9 @@ async fn an_open_breaker_is_service_unavailable_and_says_when_to_come_back() {
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     let seconds: u64 = refused.headers()[RETRY_AFTER].to_str().unwrap().parse().unwrap();
     assert!((1..=66).contains(&seconds), "{seconds}: up to a minute and a tenth");
-    assert_eq!(refused.bytes().await.unwrap(), "");
+    assert_eq!(refused.headers()[CONTENT_TYPE], "application/problem+json");
+    let text = refused.text().await.unwrap();
+    assert!(text.contains(r#""reason":"circuit_open""#), "{text}");
 }
 
 /// axum calls `layer` once per route, and clones the services for each connection.

@@ -1,45 +1,25 @@
 //! A `tonic` channel under the stack, against a real server: refusals arrive as a `Status`, and a `Status` as itself.
 
-use std::{convert::Infallible, error::Error as _, future::pending, pin::Pin, task::Context, task::Poll};
+use std::{error::Error as _, future::pending};
 
 use resilience_core::{CircuitBreaker, Rejected, circuit_breaker::Config};
 use resilience_tower::{CallLayer, CircuitBreakerLayer, TimeoutLayer, TransportLayer, grpc::StatusLayer};
-use tests::{server::listen, text::Text, time};
+use tests::{
+    grpc::{Unary, call, channel},
+    server::listen,
+    time,
+};
 use tonic::{
     Code, Request, Response, Status,
     body::Body,
-    client::{Grpc, GrpcService},
     metadata::MetadataMap,
-    server::NamedService,
-    transport::{Channel, Endpoint, Server, server::TcpIncoming},
+    transport::{Channel, Server, server::TcpIncoming},
 };
-use tower::{Service, ServiceBuilder, service_fn};
+use tower::{Service, ServiceBuilder};
 
 use super::{AMPLE, MS};
 
-/// What a generated server would be.
-#[derive(Clone, Copy, Debug)]
-struct Greeter;
-
-impl NamedService for Greeter {
-    const NAME: &'static str = "test.Greeter";
-}
-
-impl Service<http::Request<Body>> for Greeter {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        Box::pin(async move { Ok(tonic::server::Grpc::new(Text).unary(service_fn(greet), request).await) })
-    }
-}
-
-async fn greet(request: Request<String>) -> Result<Response<String>, Status> {
+pub(super) async fn greet(request: Request<String>) -> Result<Response<String>, Status> {
     match request.get_ref().as_str() {
         "nobody" => Err(no_such_person()),
         "sleeper" => pending().await,
@@ -55,12 +35,9 @@ fn no_such_person() -> Status {
 
 async fn server() -> Channel {
     let (listener, address) = listen().await.unwrap();
-    tokio::spawn(Server::builder().add_service(Greeter).serve_with_incoming(TcpIncoming::from(listener)));
+    let server = Server::builder().add_service(Unary(greet));
+    tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
     channel(&format!("http://{address}"))
-}
-
-fn channel(url: &str) -> Channel {
-    Endpoint::from_shared(url.to_owned()).unwrap().connect_lazy()
 }
 
 /// Opens after two failures in a row. `attempt` in milliseconds.
@@ -82,18 +59,6 @@ fn stack(
     (client, handle)
 }
 
-/// What a generated client does.
-async fn say_hello<C>(client: C, name: &str) -> Result<String, Status>
-where
-    C: GrpcService<Body, ResponseBody = Body>,
-{
-    let mut grpc = Grpc::new(client);
-    grpc.ready().await.map_err(|error| Status::unknown(error.into().to_string()))?;
-    let path = "/test.Greeter/Hello".parse().unwrap();
-    let response = grpc.unary(Request::new(name.to_owned()), path, Text).await?;
-    Ok(response.into_inner())
-}
-
 fn refusal(status: &Status) -> Option<&Rejected> {
     status.source()?.downcast_ref()
 }
@@ -102,9 +67,9 @@ fn refusal(status: &Status) -> Option<&Rejected> {
 async fn an_answer_and_a_status_of_the_server_arrive_unchanged() {
     let channel = server().await;
     let (mut client, _) = stack(channel, 60_000);
-    assert_eq!(say_hello(&mut client, "world").await.unwrap(), "hello world");
+    assert_eq!(call(&mut client, "world").await.unwrap(), "hello world");
 
-    let (status, expected) = (say_hello(&mut client, "nobody").await.unwrap_err(), no_such_person());
+    let (status, expected) = (call(&mut client, "nobody").await.unwrap_err(), no_such_person());
     assert_eq!(status.code(), expected.code());
     assert_eq!(status.message(), expected.message());
     assert_eq!(status.details(), expected.details());
@@ -117,13 +82,13 @@ async fn a_timeout_arrives_as_deadline_exceeded_and_opens_the_breaker() {
     let channel = server().await;
     let (mut client, _) = stack(channel, 20);
     for _ in 0..2 {
-        let status = say_hello(&mut client, "sleeper").await.unwrap_err();
+        let status = call(&mut client, "sleeper").await.unwrap_err();
         assert_eq!(status.code(), Code::DeadlineExceeded);
         assert!(
             matches!(refusal(&status), Some(Rejected::AttemptTimeout { limit, .. }) if *limit == 20 * MS)
         );
     }
-    let status = say_hello(&mut client, "sleeper").await.unwrap_err();
+    let status = call(&mut client, "sleeper").await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert!(matches!(refusal(&status), Some(Rejected::CircuitOpen { retry_after: Some(_) })));
 }
@@ -133,7 +98,7 @@ async fn a_forced_open_breaker_arrives_as_unavailable() {
     let channel = server().await;
     let (mut client, breaker) = stack(channel, 60_000);
     breaker.force_open(time::now());
-    let status = say_hello(&mut client, "world").await.unwrap_err();
+    let status = call(&mut client, "world").await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(status.message(), "circuit breaker is forced open");
     assert_eq!(refusal(&status), Some(&Rejected::CircuitOpen { retry_after: None }));
@@ -142,9 +107,9 @@ async fn a_forced_open_breaker_arrives_as_unavailable() {
 #[tokio::test]
 async fn a_transport_error_reads_as_it_does_without_the_stack() {
     let nowhere = || channel("http://127.0.0.1:1");
-    let bare = say_hello(nowhere(), "world").await.unwrap_err();
+    let bare = call(nowhere(), "world").await.unwrap_err();
     let (client, _) = stack(nowhere(), 60_000);
-    let status = say_hello(client, "world").await.unwrap_err();
+    let status = call(client, "world").await.unwrap_err();
     assert_eq!((status.code(), status.message()), (bare.code(), bare.message()));
     assert!(refusal(&status).is_none());
 }
