@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Hint, retry::GaveUp};
+use crate::{Hint, fallback::Cause, retry::GaveUp};
 
 /// What one attempt came to.
 ///
@@ -121,6 +121,17 @@ pub trait Classify<Res, Err> {
     fn annotate(&self, response: &mut Res, gave_up: GaveUp) {
         let _ = (response, gave_up);
     }
+
+    /// Notes on an answer that a fallback gave it, and why. Does nothing by default.
+    fn annotate_fallback(&self, response: &mut Res, cause: Cause) {
+        let _ = (response, cause);
+    }
+
+    /// Whether an answer has the note that a fallback gave it. `false` by default: then metrics count it as a plain success.
+    fn is_fallback(&self, response: &Res) -> bool {
+        let _ = response;
+        false
+    }
 }
 
 impl<F, Res, Err> Classify<Res, Err> for F
@@ -184,6 +195,14 @@ where
 
     fn annotate(&self, response: &mut Res, gave_up: GaveUp) {
         self.classify.annotate(response, gave_up);
+    }
+
+    fn annotate_fallback(&self, response: &mut Res, cause: Cause) {
+        self.classify.annotate_fallback(response, cause);
+    }
+
+    fn is_fallback(&self, response: &Res) -> bool {
+        self.classify.is_fallback(response)
     }
 }
 

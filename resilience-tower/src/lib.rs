@@ -61,6 +61,7 @@ pub mod call;
 pub mod circuit_breaker;
 mod cut;
 pub mod error;
+pub mod fallback;
 #[cfg(feature = "grpc")]
 #[cfg_attr(docsrs, doc(cfg(feature = "grpc")))]
 pub mod grpc;
@@ -85,6 +86,7 @@ pub use self::{
     call::{CallLayer, CarryContext, Transport, TransportLayer, WrapCall},
     circuit_breaker::{CircuitBreaker, CircuitBreakerLayer},
     error::{ErrorLayer, MapError},
+    fallback::{Fallback, FallbackLayer},
     load_shed::{LoadShed, LoadShedLayer},
     per_key::{PerKey, PerKeyLayer},
     rate_limit::{RateLimit, RateLimitLayer},

@@ -3,7 +3,9 @@
 //! A `reqwest::Client` is a Tower service, so it goes under a stack as it is: see [`ClassifyReqwest`].
 
 use reqwest::{Request, Response};
-use resilience_core::{Classify, Error, FailureKind, Hint, UnsentIf, Verdict, retry::GaveUp};
+use resilience_core::{
+    Classify, Error, FailureKind, Hint, UnsentIf, Verdict, fallback::Cause, retry::GaveUp,
+};
 
 use crate::{
     http,
@@ -57,6 +59,14 @@ impl Classify<Response, reqwest::Error> for ClassifyReqwest {
     fn annotate(&self, response: &mut Response, gave_up: GaveUp) {
         response.extensions_mut().insert(gave_up);
     }
+
+    fn annotate_fallback(&self, response: &mut Response, cause: Cause) {
+        response.extensions_mut().insert(cause);
+    }
+
+    fn is_fallback(&self, response: &Response) -> bool {
+        response.extensions().get::<Cause>().is_some()
+    }
 }
 
 /// A refusal has its [own verdict](resilience_core::Rejected::verdict).
@@ -75,6 +85,14 @@ impl Classify<Response, Error<reqwest::Error>> for ClassifyReqwest {
 
     fn annotate(&self, response: &mut Response, gave_up: GaveUp) {
         response.extensions_mut().insert(gave_up);
+    }
+
+    fn annotate_fallback(&self, response: &mut Response, cause: Cause) {
+        response.extensions_mut().insert(cause);
+    }
+
+    fn is_fallback(&self, response: &Response) -> bool {
+        response.extensions().get::<Cause>().is_some()
     }
 }
 
