@@ -55,6 +55,7 @@
 //! | `resilience_throttle_rejected_total` | counter | `pipeline`, `policy` |
 //! | `resilience_throttle_refusal_ratio` | gauge | `pipeline`, `policy` |
 //! | `resilience_load_shed_rejected_total` | counter | `pipeline`, `policy` |
+//! | `resilience_fallbacks_total` | counter | `pipeline`, `policy`, `result` |
 //! | `resilience_rate_limit_rejected_total` | counter | `pipeline`, `policy`, `enforced` |
 //! | `resilience_rate_limit_delayed_total` | counter | `pipeline`, `policy` |
 //! | `resilience_rate_limit_wait_seconds` | histogram, of delayed calls only | `pipeline`, `policy` |
@@ -69,6 +70,7 @@ mod adaptive;
 mod attempt;
 mod bulkhead;
 mod circuit_breaker;
+mod fallback;
 mod load_shed;
 mod names;
 mod operation;
@@ -85,6 +87,7 @@ pub use self::{
     attempt::{Attempt, AttemptLayer},
     bulkhead::BulkheadMetrics,
     circuit_breaker::CircuitBreakerMetrics,
+    fallback::FallbackMetrics,
     load_shed::LoadShedMetrics,
     operation::{Operation, OperationLayer},
     rate_limit::RateLimitMetrics,

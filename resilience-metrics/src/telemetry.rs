@@ -5,8 +5,8 @@ use parking_lot::Mutex;
 use resilience_core::{AdaptiveLimit, Bulkhead, CircuitBreaker, RateLimiter, RetryBudget, Throttle};
 
 use crate::{
-    AdaptiveMetrics, AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, LoadShedMetrics, OperationLayer,
-    RateLimitMetrics, RetryMetrics, ThrottleMetrics, TimeoutMetrics, names,
+    AdaptiveMetrics, AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, FallbackMetrics, LoadShedMetrics,
+    OperationLayer, RateLimitMetrics, RetryMetrics, ThrottleMetrics, TimeoutMetrics, names,
 };
 
 /// The metrics of one pipeline: a client of one dependency, or one server.
@@ -242,6 +242,17 @@ impl Telemetry {
     /// An observer for a load-shedding layer, with this value of the `policy` label. Two of one name count together.
     pub fn load_shed(&self, policy: impl Into<SharedString>) -> LoadShedMetrics {
         LoadShedMetrics::new(&self.pipeline, policy.into())
+    }
+
+    /// An observer for a fallback layer, with this value of the `policy` label. Two of one name count together.
+    ///
+    /// It counts what the fallback was wanted for; requests that are not meant for it ([`Ending::is_failure`]) count nowhere.
+    /// The bulkhead of a fallback service has metrics of its own: observe the layer with a pair of this and of
+    /// [`bulkhead`](Self::bulkhead).
+    ///
+    /// [`Ending::is_failure`]: resilience_core::fallback::Ending::is_failure
+    pub fn fallback(&self, policy: impl Into<SharedString>) -> FallbackMetrics {
+        FallbackMetrics::new(&self.pipeline, &policy.into())
     }
 
     /// Sets every gauge to what is true now. Call it when metrics are scraped, before they are rendered.

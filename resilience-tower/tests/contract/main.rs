@@ -54,6 +54,8 @@ suite! {
         rate_limit_by_key_waiting: subjects::RateLimitByKeyWaiting,
         adaptive: subjects::AdaptiveAdmitting,
         adaptive_by_key: subjects::AdaptiveByKey,
+        fallback_by_function: subjects::FallingBackByFunction,
+        fallback_by_service: subjects::FallingBackByService,
         operation_metrics: subjects::Operations,
         context_on_and_off: adapters::ContextOnAndOff,
         mapped_error: adapters::MappedError,

@@ -5,6 +5,7 @@
 mod adaptive;
 mod breaker;
 mod bulkhead;
+mod fallback;
 mod load_shed;
 mod operation;
 mod rate_limit;
