@@ -40,7 +40,7 @@
 //!
 //! | feature | brings |
 //! |---|---|
-//! | `http` | classification by HTTP status, `Retry-After`, requests and bodies that can be sent again, refusals as HTTP responses, keys of rate limits and the `RateLimit` fields, the call context in `http::Extensions` |
+//! | `http` | classification by HTTP status, `Retry-After`, requests and bodies that can be sent again, refusals as HTTP responses, keys of rate limits and the `RateLimit` fields, correlation ids, the call context in `http::Extensions` |
 //! | `reqwest` | classification of what a `reqwest::Client` returns; `http` |
 //! | `grpc` | classification by gRPC status, pushback, refusals as `tonic::Status`; `http` |
 //!

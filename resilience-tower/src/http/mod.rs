@@ -1,6 +1,9 @@
-//! HTTP: what a status means, what may be sent again, what a refusal looks like as a response, and whose rate limit it is.
+//! HTTP: what a status means, what may be sent again, what a refusal looks like as a response, whose rate limit it is, and the id
+//! of what belongs together.
 
 mod classify;
+pub mod correlation;
+mod headers;
 mod hint;
 pub mod rate_limit;
 mod replay;
@@ -9,6 +12,7 @@ mod respond;
 
 pub use self::{
     classify::ClassifyStatus,
+    headers::Headers,
     replay_body::{ReplayBody, ReplayBodyLayer, ReplayError, WithReplayBody},
     respond::{Respond, RespondFuture, RespondLayer, response},
 };

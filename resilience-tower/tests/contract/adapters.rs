@@ -10,7 +10,7 @@ use tower::{Layer, layer::util::Stack, util::MapErrLayer};
 #[cfg(feature = "http")]
 use {
     http_body_util::Empty,
-    resilience_tower::http::{ReplayBody, ReplayBodyLayer, RespondLayer},
+    resilience_tower::http::{ReplayBody, ReplayBodyLayer, RespondLayer, correlation::CorrelationLayer},
     tower::util::{MapRequestLayer, MapResponseLayer},
 };
 
@@ -99,24 +99,66 @@ impl Subject for ReplayableBodies {
     );
 
     fn layer() -> Self::Layer {
-        let with_body = |call: Call<u32>| {
-            let (number, context) = call.into_parts();
-            let mut request = http::Request::new(NoBody::new());
-            request.extensions_mut().insert(number);
-            Call::with_context(request, context)
-        };
         let without = |call: CallWith<ReplayBody<NoBody>>| {
             let (mut request, context) = call.into_parts();
             Call::with_context(request.extensions_mut().remove().unwrap(), context)
         };
         Stack::new(
             MapRequestLayer::new(without as fn(CallWith<ReplayBody<NoBody>>) -> Call<u32>),
+            Stack::new(ReplayBodyLayer::new(), MapRequestLayer::new(with_headers as fn(Call<u32>) -> Page)),
+        )
+    }
+}
+
+/// Ids in headers, on requests that carry a number beside and responses with a number as body.
+#[cfg(feature = "http")]
+pub(crate) struct Correlated;
+
+#[cfg(feature = "http")]
+type Page = CallWith<NoBody>;
+
+#[cfg(feature = "http")]
+impl Subject for Correlated {
+    around!(
+        Stack<
+            MapRequestLayer<fn(Page) -> Call<u32>>,
+            Stack<
+                MapResponseLayer<fn(u32) -> Body>,
+                Stack<
+                    CorrelationLayer,
+                    Stack<MapResponseLayer<fn(Body) -> u32>, MapRequestLayer<fn(Call<u32>) -> Page>>,
+                >,
+            >,
+        >
+    );
+
+    fn layer() -> Self::Layer {
+        let outside = Stack::new(
+            MapResponseLayer::new(Body::into_body as fn(Body) -> u32),
+            MapRequestLayer::new(with_headers as fn(Call<u32>) -> Page),
+        );
+        Stack::new(
+            MapRequestLayer::new(without_headers as fn(Page) -> Call<u32>),
             Stack::new(
-                ReplayBodyLayer::new(),
-                MapRequestLayer::new(with_body as fn(Call<u32>) -> CallWith<NoBody>),
+                MapResponseLayer::new(Body::new as fn(u32) -> Body),
+                Stack::new(CorrelationLayer::new().answered(true), outside),
             ),
         )
     }
+}
+
+#[cfg(feature = "http")]
+fn with_headers(call: Call<u32>) -> Page {
+    let (number, context) = call.into_parts();
+    let mut request = http::Request::new(NoBody::new());
+    request.extensions_mut().insert(number);
+    Call::with_context(request, context)
+}
+
+#[cfg(feature = "http")]
+fn without_headers(call: Page) -> Call<u32> {
+    let (mut request, context) = call.into_parts();
+    Call::with_context(request.extensions_mut().remove().unwrap(), context)
 }
 
 /// Refusals as a gRPC status.

@@ -63,6 +63,8 @@ suite! {
         respond: adapters::Responding,
         #[cfg(feature = "http")]
         replay_body: adapters::ReplayableBodies,
+        #[cfg(feature = "http")]
+        correlation: adapters::Correlated,
         #[cfg(feature = "grpc")]
         status: adapters::Status,
     ],

@@ -39,7 +39,10 @@ async fn a_full_fallback_service_counts_as_a_failure_and_as_a_full_bulkhead() {
     let recorded = Recorded::start();
     let telemetry = Telemetry::new("pay");
     // The fallback answers after a second, the first service fails at once.
-    let slow = service_fn(async |_: Call<Do>| Answer::Ok(tokio::time::sleep(SECOND).await));
+    let slow = service_fn(async |_: Call<Do>| {
+        tokio::time::sleep(SECOND).await;
+        Answer::Ok(())
+    });
     let layer = FallbackLayer::service(slow).classify(classify).max_concurrent(1);
     let observer = (telemetry.fallback("fallback"), telemetry.bulkhead("fallback", layer.bulkhead()));
     let service = layer.with_observer(observer).layer(inner());
