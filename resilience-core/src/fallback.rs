@@ -40,7 +40,7 @@ impl Cause {
         let rejected = result.err().and_then(Refusal::rejected);
         match (rejected.map_or_else(|| classify.classify(result), Rejected::verdict), rejected) {
             (Verdict::Failure(kind), _) => Some(Self::Failure(kind)),
-            (Verdict::Ignored, Some(rejected)) => Some(Self::Refused(*rejected)),
+            (_, Some(rejected)) => Some(Self::Refused(*rejected)),
             _ => None,
         }
     }

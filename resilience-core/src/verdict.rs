@@ -233,6 +233,32 @@ impl<Res, Err> Classify<Res, Err> for ErrorsAreFailures {
 mod tests {
     use super::*;
 
+    /// A fallback's answer is odd.
+    struct Odd;
+
+    impl Classify<u32, ()> for Odd {
+        fn classify(&self, _: Result<&u32, &()>) -> Verdict {
+            Verdict::Success
+        }
+
+        fn annotate_fallback(&self, response: &mut u32, _: Cause) {
+            *response |= 1;
+        }
+
+        fn is_fallback(&self, response: &u32) -> bool {
+            response % 2 == 1
+        }
+    }
+
+    #[test]
+    fn another_classifiers_note_of_a_fallback_is_kept() {
+        let classify = UnsentIf::new(Odd, |_: &()| true);
+        let mut response = 6;
+        assert!(!classify.is_fallback(&response));
+        classify.annotate_fallback(&mut response, Cause::Failure(FailureKind::Fault));
+        assert!(response == 7 && classify.is_fallback(&response));
+    }
+
     #[test]
     fn all_is_in_the_order_of_the_discriminants() {
         for (index, kind) in FailureKind::ALL.into_iter().enumerate() {

@@ -153,6 +153,23 @@ mod tests {
     }
 
     #[test]
+    fn a_fallbacks_answer_is_told_from_others_bare_and_under_error() {
+        fn check<E>()
+        where
+            ClassifyReqwest: Classify<Response, E>,
+        {
+            let mut response = Response::from(::http::Response::new(""));
+            assert!(!<ClassifyReqwest as Classify<_, E>>::is_fallback(&ClassifyReqwest, &response));
+            let cause = Cause::Failure(FailureKind::Timeout);
+            <ClassifyReqwest as Classify<_, E>>::annotate_fallback(&ClassifyReqwest, &mut response, cause);
+            assert!(<ClassifyReqwest as Classify<_, E>>::is_fallback(&ClassifyReqwest, &response));
+            assert_eq!(response.extensions().get(), Some(&cause));
+        }
+        check::<reqwest::Error>();
+        check::<Error<reqwest::Error>>();
+    }
+
+    #[test]
     fn trap_17_post_is_unsafe_and_a_stream_is_no_error() {
         let client = reqwest::Client::new();
         let post = || client.post("http://a.example/orders");

@@ -34,6 +34,10 @@
 //! It runs [at most so many calls](FallbackLayer::max_concurrent) at a time. A dependency that has failed sends all of
 //! its traffic here, to what was perhaps made for a tenth of it. Further calls do not wait, but get the failed answer.
 //!
+//! # What it costs while all goes well
+//!
+//! A function: a few nanoseconds. A value: a counted reference. A service: that, and the copy of the request.
+//!
 //! # Where it stands
 //!
 //! Outermost, inside of the operation metrics alone: it answers for what retry, breaker and total timeout have given up

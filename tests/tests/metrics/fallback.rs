@@ -1,9 +1,12 @@
 //! The counters of a fallback, and its outcome.
 
 use http::{Response, StatusCode};
-use resilience_core::{Call, Error, fallback::Cause};
+use resilience_core::{
+    Call, Error, Event, FailureKind, Observer,
+    fallback::{Cause, Ending},
+};
 use resilience_metrics::Telemetry;
-use resilience_tower::{BulkheadLayer, FallbackLayer, http::ClassifyStatus};
+use resilience_tower::{FallbackLayer, http::ClassifyStatus};
 use tests::recorded::Recorded;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
@@ -32,6 +35,40 @@ async fn answers_and_failures_of_a_fallback_are_counted_and_nothing_else() {
     let useless = ServiceBuilder::new().layer(useless).service(inner());
     assert!(call(&useless, Do::Fail).await.is_err());
     assert!(recorded.take().counted(FALLBACKS).into_iter().eq([(FAILURE, 1)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_not_meant_for_the_fallback_counts_nowhere() {
+    let recorded = Recorded::start();
+    let observer = Telemetry::new("pay").fallback("fallback");
+    let cause = Cause::Failure(FailureKind::Timeout);
+    let count = |ending| {
+        observer.observe(&Event::Fallback { cause, ending });
+        recorded.take().counted(FALLBACKS).into_keys().map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(count(Ending::Unsafe), [""; 0]);
+    assert_eq!(count(Ending::NotReplayable), [""; 0]);
+    assert_eq!(count(Ending::Answered), [SUCCESS]);
+    for ending in [Ending::Failed, Ending::Full, Ending::Panicked] {
+        assert_eq!(count(ending), [FAILURE], "{ending:?}");
+    }
+    observer.observe(&Event::LoadShed { waited: SECOND });
+    assert!(recorded.take().counted(FALLBACKS).is_empty());
+}
+
+/// A fallback further in than the attempts.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_a_fallback_answered_is_a_success() {
+    let recorded = Recorded::start();
+    let page = Response::new("from the cache");
+    let service = ServiceBuilder::new()
+        .layer(Telemetry::new("pay").attempt_layer(ClassifyStatus))
+        .layer(FallbackLayer::value(page).classify(ClassifyStatus))
+        .service(service_fn(async |_: Call<()>| Err::<Response<_>, _>(Error::inner(()))));
+    assert!(service.oneshot(Call::new(())).await.is_ok());
+    let attempts = recorded.take();
+    let attempts = attempts.counted("resilience_attempts_total");
+    assert!(attempts.into_iter().eq([("kind=first,outcome=success,pipeline=pay", 1)]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +109,6 @@ async fn an_operation_that_a_fallback_answered_has_an_outcome_of_its_own() {
         .layer(telemetry.operation_layer(ClassifyStatus))
         .layer(FallbackLayer::function(function).classify(ClassifyStatus))
         .layer(telemetry.attempt_layer(ClassifyStatus))
-        .layer(BulkheadLayer::new(resilience_core::bulkhead::Config::new(1)))
         .service(service_fn(async |call: Call<StatusCode>| page(*call.request(), "fresh")));
     for (status, body) in [
         (StatusCode::OK, "fresh"),
