@@ -2,7 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{FailureKind, Rejected, adaptive::Priority, circuit_breaker::Transition, retry::GaveUp};
+use crate::{
+    FailureKind, Rejected,
+    adaptive::Priority,
+    circuit_breaker::Transition,
+    fallback::{Cause, Ending},
+    retry::GaveUp,
+};
 
 /// Something a policy did that is worth counting or logging.
 ///
@@ -69,6 +75,13 @@ pub enum Event {
         limit: u32,
         /// The number of calls in flight.
         in_flight: u32,
+    },
+    /// A fallback was wanted in place of a failed operation.
+    Fallback {
+        /// Why.
+        cause: Cause,
+        /// How it went.
+        ending: Ending,
     },
     /// A failed attempt will be followed by another.
     RetryScheduled {

@@ -20,6 +20,7 @@
 //! | find how much may run at a time | [`AdaptiveLimit`] |
 //! | try again, how soon, and who pays for it | [`RetryPolicy`], [`Backoff`], [`RetryBudget`] |
 //! | let only so many calls through | [`RateLimiter`], [`Quota`] |
+//! | answer in place of what failed | [`fallback`] |
 //! | keep one policy per host or tenant | [`keyed`] |
 //! | watch | [`Event`], [`Observer`], [`Outcome`] |
 
@@ -33,6 +34,7 @@ pub mod context;
 mod deadline;
 mod error;
 mod event;
+pub mod fallback;
 mod hint;
 pub mod keyed;
 mod nanos;

@@ -19,6 +19,8 @@ use crate::{FailureKind, Refusal, Verdict};
 pub enum Outcome {
     /// A good answer.
     Success,
+    /// A good answer that a fallback gave: see [`Classify::is_fallback`](crate::Classify::is_fallback).
+    Fallback,
     /// The caller's own fault ([`FailureKind::Permanent`]); no error of the service.
     ClientError,
     /// A failure of the dependency.
@@ -41,8 +43,9 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes, in the order of their discriminants.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Success,
+        Self::Fallback,
         Self::ClientError,
         Self::Failure,
         Self::Timeout,
@@ -59,6 +62,7 @@ impl Outcome {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",
+            Self::Fallback => "fallback",
             Self::ClientError => "client_error",
             Self::Failure => "failure",
             Self::Timeout => "timeout",
@@ -84,6 +88,7 @@ impl Outcome {
             return rejected.outcome();
         }
         match classify.classify(result) {
+            Verdict::Success if result.is_ok_and(|response| classify.is_fallback(response)) => Self::Fallback,
             Verdict::Success => Self::Success,
             Verdict::Failure(FailureKind::Permanent) => Self::ClientError,
             Verdict::Failure(FailureKind::Timeout) => Self::Timeout,
@@ -116,5 +121,26 @@ mod tests {
         assert_eq!(of(Verdict::Failure(FailureKind::Permanent)), Outcome::ClientError);
         assert_eq!(of(Verdict::Failure(FailureKind::Timeout)), Outcome::Timeout);
         assert_eq!(of(Verdict::Failure(FailureKind::Fault)), Outcome::Failure);
+    }
+
+    #[test]
+    fn a_fallbacks_good_answer_is_told_from_others() {
+        struct Odd;
+        impl crate::Classify<u32, Error<()>> for Odd {
+            fn classify(&self, result: Result<&u32, &Error<()>>) -> Verdict {
+                match result {
+                    Ok(9) => Verdict::Failure(FailureKind::Fault),
+                    _ => Verdict::Success,
+                }
+            }
+
+            fn is_fallback(&self, response: &u32) -> bool {
+                response % 2 == 1
+            }
+        }
+        assert_eq!(Outcome::of(&Odd, Ok(&8)), Outcome::Success);
+        assert_eq!(Outcome::of(&Odd, Ok(&7)), Outcome::Fallback);
+        assert_eq!(Outcome::of(&Odd, Ok(&9)), Outcome::Failure);
+        assert_eq!(Outcome::of(&Odd, Err(&Error::inner(()))), Outcome::Success);
     }
 }

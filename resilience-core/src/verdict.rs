@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Hint, retry::GaveUp};
+use crate::{Hint, fallback::Cause, retry::GaveUp};
 
 /// What one attempt came to.
 ///
@@ -121,6 +121,17 @@ pub trait Classify<Res, Err> {
     fn annotate(&self, response: &mut Res, gave_up: GaveUp) {
         let _ = (response, gave_up);
     }
+
+    /// Notes on an answer that a fallback gave it, and why. Does nothing by default.
+    fn annotate_fallback(&self, response: &mut Res, cause: Cause) {
+        let _ = (response, cause);
+    }
+
+    /// Whether an answer has the note that a fallback gave it. `false` by default: then metrics count it as a plain success.
+    fn is_fallback(&self, response: &Res) -> bool {
+        let _ = response;
+        false
+    }
 }
 
 impl<F, Res, Err> Classify<Res, Err> for F
@@ -185,6 +196,14 @@ where
     fn annotate(&self, response: &mut Res, gave_up: GaveUp) {
         self.classify.annotate(response, gave_up);
     }
+
+    fn annotate_fallback(&self, response: &mut Res, cause: Cause) {
+        self.classify.annotate_fallback(response, cause);
+    }
+
+    fn is_fallback(&self, response: &Res) -> bool {
+        self.classify.is_fallback(response)
+    }
 }
 
 /// Every `Ok` is a success, every `Err` a [transient](FailureKind::Transient) failure.
@@ -213,6 +232,32 @@ impl<Res, Err> Classify<Res, Err> for ErrorsAreFailures {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A fallback's answer is odd.
+    struct Odd;
+
+    impl Classify<u32, ()> for Odd {
+        fn classify(&self, _: Result<&u32, &()>) -> Verdict {
+            Verdict::Success
+        }
+
+        fn annotate_fallback(&self, response: &mut u32, _: Cause) {
+            *response |= 1;
+        }
+
+        fn is_fallback(&self, response: &u32) -> bool {
+            response % 2 == 1
+        }
+    }
+
+    #[test]
+    fn another_classifiers_note_of_a_fallback_is_kept() {
+        let classify = UnsentIf::new(Odd, |_: &()| true);
+        let mut response = 6;
+        assert!(!classify.is_fallback(&response));
+        classify.annotate_fallback(&mut response, Cause::Failure(FailureKind::Fault));
+        assert!(response == 7 && classify.is_fallback(&response));
+    }
 
     #[test]
     fn all_is_in_the_order_of_the_discriminants() {

@@ -19,7 +19,7 @@ const OUTCOMES: [&str; 4] = ["success", "failure", "timeout", "cancelled"];
 /// The place in [`OUTCOMES`].
 fn place(outcome: Outcome) -> usize {
     match outcome {
-        Outcome::Success => 0,
+        Outcome::Success | Outcome::Fallback => 0,
         Outcome::Timeout => 2,
         Outcome::Cancelled => 3,
         _ => 1,

@@ -82,6 +82,7 @@
 //! | `resilience_throttle_rejected_total` | counter | `pipeline`, `policy` |
 //! | `resilience_throttle_refusal_ratio` | gauge | `pipeline`, `policy` |
 //! | `resilience_load_shed_rejected_total` | counter | `pipeline`, `policy` |
+//! | `resilience_fallbacks_total` | counter | `pipeline`, `policy`, `result` |
 //! | `resilience_rate_limit_rejected_total` | counter | `pipeline`, `policy`, `enforced` |
 //! | `resilience_rate_limit_delayed_total` | counter | `pipeline`, `policy` |
 //! | `resilience_rate_limit_wait_seconds` | histogram, of delayed calls only | `pipeline`, `policy` |
@@ -102,6 +103,7 @@ mod adaptive;
 mod attempt;
 mod bulkhead;
 mod circuit_breaker;
+mod fallback;
 mod keyed;
 mod labels;
 mod load_shed;
@@ -122,6 +124,7 @@ pub use self::{
     attempt::{Attempt, AttemptLayer},
     bulkhead::BulkheadMetrics,
     circuit_breaker::CircuitBreakerMetrics,
+    fallback::FallbackMetrics,
     load_shed::LoadShedMetrics,
     operation::{Operation, OperationLayer},
     per_key::PerKeyMetrics,

@@ -32,6 +32,7 @@ pub(crate) const BULKHEAD_WAIT: &str = "resilience_bulkhead_wait_seconds";
 pub(crate) const THROTTLE_REJECTED: &str = "resilience_throttle_rejected_total";
 pub(crate) const THROTTLE_RATIO: &str = "resilience_throttle_refusal_ratio";
 pub(crate) const LOAD_SHED_REJECTED: &str = "resilience_load_shed_rejected_total";
+pub(crate) const FALLBACKS: &str = "resilience_fallbacks_total";
 pub(crate) const RATE_LIMIT_REJECTED: &str = "resilience_rate_limit_rejected_total";
 pub(crate) const RATE_LIMIT_DELAYED: &str = "resilience_rate_limit_delayed_total";
 pub(crate) const RATE_LIMIT_WAIT: &str = "resilience_rate_limit_wait_seconds";
@@ -83,6 +84,10 @@ pub(crate) fn describe() {
     describe_counter!(THROTTLE_REJECTED, "Calls refused locally by the throttle.");
     describe_gauge!(THROTTLE_RATIO, "Probability with which the throttle refuses the next call, 0 to 1.");
     describe_counter!(LOAD_SHED_REJECTED, "Calls refused because the service was not ready.");
+    describe_counter!(
+        FALLBACKS,
+        "Failed operations that a fallback was asked to answer for, by how that went."
+    );
     describe_counter!(RATE_LIMIT_REJECTED, "Calls over the limit; enforced=false were let through.");
     describe_counter!(RATE_LIMIT_DELAYED, "Calls delayed before being let through.");
     describe_histogram!(RATE_LIMIT_WAIT, Unit::Seconds, "Delay imposed, for delayed calls.");

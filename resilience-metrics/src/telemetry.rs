@@ -6,9 +6,9 @@ use resilience_core::{
 };
 
 use crate::{
-    AdaptiveMetrics, AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, LoadShedMetrics, OperationLayer,
-    PerKeyMetrics, RateLimitMetrics, RetryMetrics, ThrottleMetrics, TimeoutMetrics, keyed::KeyedMetrics,
-    labels::Labels, names, per_key::PerKeyGauges, registry::Registry,
+    AdaptiveMetrics, AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, FallbackMetrics, LoadShedMetrics,
+    OperationLayer, PerKeyMetrics, RateLimitMetrics, RetryMetrics, ThrottleMetrics, TimeoutMetrics,
+    keyed::KeyedMetrics, labels::Labels, names, per_key::PerKeyGauges, registry::Registry,
 };
 
 /// The metrics of one pipeline: a client of one dependency, or one server.
@@ -179,6 +179,17 @@ impl Telemetry {
         let metrics = PerKeyMetrics::new(&labels);
         self.registry.register(PerKeyGauges::new(labels, Box::new(read)));
         metrics
+    }
+
+    /// An observer for a fallback layer, with this value of the `policy` label. Two of one name count together.
+    ///
+    /// It counts what the fallback was wanted for; requests that are not meant for it ([`Ending::is_failure`]) count nowhere.
+    /// The bulkhead of a fallback service has metrics of its own: observe the layer with a pair of this and of
+    /// [`bulkhead`](Self::bulkhead).
+    ///
+    /// [`Ending::is_failure`]: resilience_core::fallback::Ending::is_failure
+    pub fn fallback(&self, policy: impl Into<SharedString>) -> FallbackMetrics {
+        FallbackMetrics::new(&self.labels(policy))
     }
 
     /// Sets every gauge to what is true now. Call it when metrics are scraped, before they are rendered.

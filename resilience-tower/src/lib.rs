@@ -40,7 +40,7 @@
 //!
 //! | feature | brings |
 //! |---|---|
-//! | `http` | classification by HTTP status, `Retry-After`, requests and bodies that can be sent again, refusals as HTTP responses, the deadline in a header, keys of rate limits and the `RateLimit` fields, the call context in `http::Extensions` |
+//! | `http` | classification by HTTP status, `Retry-After`, requests and bodies that can be sent again, refusals as HTTP responses, the deadline in a header, keys of rate limits and the `RateLimit` fields, correlation ids, the call context in `http::Extensions` |
 //! | `reqwest` | classification of what a `reqwest::Client` returns; `http` |
 //! | `grpc` | classification by gRPC status, pushback, refusals as gRPC responses and as `tonic::Status`; `http` |
 //!
@@ -61,6 +61,7 @@ pub mod call;
 pub mod circuit_breaker;
 mod cut;
 pub mod error;
+pub mod fallback;
 #[cfg(feature = "grpc")]
 #[cfg_attr(docsrs, doc(cfg(feature = "grpc")))]
 pub mod grpc;
@@ -85,6 +86,7 @@ pub use self::{
     call::{CallLayer, CarryContext, Transport, TransportLayer, WrapCall},
     circuit_breaker::{CircuitBreaker, CircuitBreakerLayer},
     error::{ErrorLayer, MapError},
+    fallback::{Fallback, FallbackLayer},
     load_shed::{LoadShed, LoadShedLayer},
     per_key::{PerKey, PerKeyLayer},
     rate_limit::{RateLimit, RateLimitLayer},

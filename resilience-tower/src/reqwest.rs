@@ -4,7 +4,9 @@
 
 use ::http::HeaderMap;
 use reqwest::{Request, Response};
-use resilience_core::{Classify, Error, FailureKind, Hint, UnsentIf, Verdict, retry::GaveUp};
+use resilience_core::{
+    Classify, Error, FailureKind, Hint, UnsentIf, Verdict, fallback::Cause, retry::GaveUp,
+};
 
 use crate::{
     http::{self, deadline::CarryHeaders},
@@ -58,6 +60,14 @@ impl Classify<Response, reqwest::Error> for ClassifyReqwest {
     fn annotate(&self, response: &mut Response, gave_up: GaveUp) {
         response.extensions_mut().insert(gave_up);
     }
+
+    fn annotate_fallback(&self, response: &mut Response, cause: Cause) {
+        response.extensions_mut().insert(cause);
+    }
+
+    fn is_fallback(&self, response: &Response) -> bool {
+        response.extensions().get::<Cause>().is_some()
+    }
 }
 
 /// A refusal has its [own verdict](resilience_core::Rejected::verdict).
@@ -76,6 +86,14 @@ impl Classify<Response, Error<reqwest::Error>> for ClassifyReqwest {
 
     fn annotate(&self, response: &mut Response, gave_up: GaveUp) {
         response.extensions_mut().insert(gave_up);
+    }
+
+    fn annotate_fallback(&self, response: &mut Response, cause: Cause) {
+        response.extensions_mut().insert(cause);
+    }
+
+    fn is_fallback(&self, response: &Response) -> bool {
+        response.extensions().get::<Cause>().is_some()
     }
 }
 
@@ -144,6 +162,23 @@ mod tests {
         let hint = Some(Hint::AtLeast(Duration::from_millis(1501)));
         assert_eq!(ClassifyReqwest.hint(Ok::<_, &reqwest::Error>(&response)), hint);
         assert_eq!(ClassifyReqwest.hint(Ok::<_, &Error<reqwest::Error>>(&response)), hint);
+    }
+
+    #[test]
+    fn a_fallbacks_answer_is_told_from_others_bare_and_under_error() {
+        fn check<E>()
+        where
+            ClassifyReqwest: Classify<Response, E>,
+        {
+            let mut response = Response::from(::http::Response::new(""));
+            assert!(!<ClassifyReqwest as Classify<_, E>>::is_fallback(&ClassifyReqwest, &response));
+            let cause = Cause::Failure(FailureKind::Timeout);
+            <ClassifyReqwest as Classify<_, E>>::annotate_fallback(&ClassifyReqwest, &mut response, cause);
+            assert!(<ClassifyReqwest as Classify<_, E>>::is_fallback(&ClassifyReqwest, &response));
+            assert_eq!(response.extensions().get(), Some(&cause));
+        }
+        check::<reqwest::Error>();
+        check::<Error<reqwest::Error>>();
     }
 
     #[test]

@@ -21,12 +21,13 @@ use resilience_core::{
     circuit_breaker::Config,
     throttle,
 };
-use resilience_metrics::Telemetry;
+use resilience_metrics::{FallbackMetrics, Telemetry};
 use resilience_tower::{
-    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, PerKeyLayer, RateLimitLayer,
-    RetryLayer, ThrottleLayer, TimeoutLayer,
+    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, FallbackLayer, LoadShedLayer, PerKeyLayer,
+    RateLimitLayer, RetryLayer, ThrottleLayer, TimeoutLayer,
     bulkhead::{BulkheadByRequestLayer, ByKey},
     call::{HandOnLayer, InheritLayer},
+    fallback::{Substitute, Value},
     http::{RespondBody, RespondLayer},
     per_key,
     rate_limit::KeyedRateLimitLayer,
@@ -284,6 +285,20 @@ fn adaptive_full() -> AdaptiveLayer {
     AdaptiveLayer::with_limit(limit)
 }
 
+const fn seven(_: Answer) -> Answer {
+    Ok(7)
+}
+
+fn full_fallback() -> FallbackLayer<Substitute<Upstream>> {
+    let layer = FallbackLayer::service(READY).max_concurrent(1);
+    std::mem::forget(layer.bulkhead().try_acquire(1));
+    layer
+}
+
+fn observed_fallback() -> FallbackLayer<Value<u64>, ErrorsAreFailures, FallbackMetrics> {
+    FallbackLayer::value(7).with_observer(Telemetry::new("allocations").fallback("fallback"))
+}
+
 const fn overloaded(answer: Answer) -> bool {
     matches!(answer, Err(Error::Rejected { rejected: Rejected::Overloaded { .. }, .. }))
 }
@@ -429,6 +444,25 @@ async fn trap_31_no_call_allocates_whatever_the_policies_decide() {
         ),
         ("deadline handed on, ready", allocations(responding(), READY, answered).await),
         ("deadline handed on, pending", allocations(responding(), PENDING, answered).await),
+        ("fallback, value, ready", allocations(FallbackLayer::value(7), READY, answered).await),
+        ("fallback, value, pending", allocations(FallbackLayer::value(7), PENDING, answered).await),
+        ("fallback, value, needed", allocations(FallbackLayer::value(7), DOWN, answered).await),
+        ("fallback, function, ready", allocations(FallbackLayer::function(seven), READY, answered).await),
+        ("fallback, function, needed", allocations(FallbackLayer::function(seven), DOWN, answered).await),
+        (
+            "fallback, by request, needed",
+            allocations(
+                FallbackLayer::by_request(|call: &Call<u64>| *call.request(), |n: u64, _: Answer| Ok(n)),
+                DOWN,
+                answered,
+            )
+            .await,
+        ),
+        ("fallback, service, ready", allocations(FallbackLayer::service(PENDING), READY, answered).await),
+        ("fallback, service, needed", allocations(FallbackLayer::service(PENDING), DOWN, answered).await),
+        ("fallback, service, fails", allocations(FallbackLayer::service(DOWN), DOWN, failed).await),
+        ("fallback, service, full", allocations(full_fallback(), DOWN, failed).await),
+        ("fallback, observed, needed", allocations(observed_fallback(), DOWN, answered).await),
         ("stack, ready", allocations(stack(), READY, answered).await),
         ("stack, pending", allocations(stack(), PENDING, answered).await),
         ("stack, failures", allocations(stack(), FAILING, no_refusal).await),

@@ -3,6 +3,7 @@
 pub mod adaptive;
 pub mod bulkhead;
 pub mod circuit_breaker;
+pub mod fallback;
 pub mod keyed;
 pub mod load_shed;
 pub mod rate_limit;
@@ -29,6 +30,7 @@ pub const ALL: &[Policy] = &[
     retry_budget::POLICY,
     bulkhead::POLICY,
     adaptive::POLICY,
+    fallback::POLICY,
     rate_limit::POLICY,
     keyed::POLICY,
     stack::POLICY,

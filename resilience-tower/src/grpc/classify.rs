@@ -1,5 +1,5 @@
 use ::http::{HeaderMap, HeaderName, Response, StatusCode};
-use resilience_core::{Classify, Error, FailureKind, Hint, Verdict, retry::GaveUp};
+use resilience_core::{Classify, Error, FailureKind, Hint, Verdict, fallback::Cause, retry::GaveUp};
 use tonic::{Code, ConnectError, Status};
 
 use super::{hint, sources};
@@ -69,6 +69,15 @@ impl<B, E> Classify<Response<B>, E> for ClassifyGrpc {
     /// Puts the [`GaveUp`] into the extensions of the response.
     fn annotate(&self, response: &mut Response<B>, gave_up: GaveUp) {
         response.extensions_mut().insert(gave_up);
+    }
+
+    /// Puts the [`Cause`] into the extensions of the response.
+    fn annotate_fallback(&self, response: &mut Response<B>, cause: Cause) {
+        response.extensions_mut().insert(cause);
+    }
+
+    fn is_fallback(&self, response: &Response<B>) -> bool {
+        response.extensions().get::<Cause>().is_some()
     }
 }
 

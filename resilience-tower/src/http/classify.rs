@@ -1,5 +1,5 @@
 use http::{Response, StatusCode};
-use resilience_core::{Classify, FailureKind, Hint, Verdict, retry::GaveUp};
+use resilience_core::{Classify, FailureKind, Hint, Verdict, fallback::Cause, retry::GaveUp};
 
 use super::hint;
 
@@ -59,6 +59,15 @@ impl<B, E> Classify<Response<B>, E> for ClassifyStatus {
     /// Puts the [`GaveUp`] into the extensions of the response.
     fn annotate(&self, response: &mut Response<B>, gave_up: GaveUp) {
         response.extensions_mut().insert(gave_up);
+    }
+
+    /// Puts the [`Cause`] into the extensions of the response.
+    fn annotate_fallback(&self, response: &mut Response<B>, cause: Cause) {
+        response.extensions_mut().insert(cause);
+    }
+
+    fn is_fallback(&self, response: &Response<B>) -> bool {
+        response.extensions().get::<Cause>().is_some()
     }
 }
 

@@ -17,7 +17,10 @@ use resilience_core::{
 use tower_service::Service;
 
 use super::{Budgets, Replay, account::Account};
-use crate::time::{self, Sleep};
+use crate::{
+    call::settle,
+    time::{self, Sleep},
+};
 
 pin_project! {
     /// The response of [`Retry`](super::Retry).
@@ -350,15 +353,6 @@ where
         match self.request.take() {
             Some(request) => Poll::Ready(Ok(service.call(request))),
             None => unreachable!("it was there above"),
-        }
-    }
-}
-
-/// An attempt limit from further out counts from now, for this request and its copies.
-fn settle<Req: CarryContext>(request: &mut Req) {
-    if request.context().is_some_and(|context| context.attempt_limit().is_some()) {
-        if let Some(context) = request.context_mut() {
-            context.settle(time::now());
         }
     }
 }

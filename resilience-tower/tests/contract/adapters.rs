@@ -15,6 +15,7 @@ use {
     resilience_core::{Call, Context, Deadline},
     resilience_tower::http::{
         ReplayBody, ReplayBodyLayer, RespondBody, RespondLayer,
+        correlation::CorrelationLayer,
         deadline::{ReadDeadlineLayer, WriteDeadlineLayer},
     },
     std::time::Duration,
@@ -213,6 +214,43 @@ impl Subject for ReplayableBodies {
             Stack::new(
                 ReplayBodyLayer::new(),
                 MapRequestLayer::new(with as fn(Call<u32>) -> CallWith<NoBody>),
+            ),
+        )
+    }
+}
+
+/// Ids in headers, on requests that carry a number beside and responses with a number as body.
+#[cfg(feature = "http")]
+pub(crate) struct Correlated;
+
+#[cfg(feature = "http")]
+type Page = CallWith<NoBody>;
+
+#[cfg(feature = "http")]
+impl Subject for Correlated {
+    around!(
+        Stack<
+            MapRequestLayer<fn(Page) -> Call<u32>>,
+            Stack<
+                MapResponseLayer<fn(u32) -> Body>,
+                Stack<
+                    CorrelationLayer,
+                    Stack<MapResponseLayer<fn(Body) -> u32>, MapRequestLayer<fn(Call<u32>) -> Page>>,
+                >,
+            >,
+        >
+    );
+
+    fn layer() -> Self::Layer {
+        let outside = Stack::new(
+            MapResponseLayer::new(Body::into_body as fn(Body) -> u32),
+            MapRequestLayer::new(with as fn(Call<u32>) -> Page),
+        );
+        Stack::new(
+            MapRequestLayer::new(without as fn(Page) -> Call<u32>),
+            Stack::new(
+                MapResponseLayer::new(Body::new as fn(u32) -> Body),
+                Stack::new(CorrelationLayer::new().answered(true), outside),
             ),
         )
     }

@@ -54,6 +54,8 @@ suite! {
         rate_limit_by_key_waiting: subjects::RateLimitByKeyWaiting,
         adaptive: subjects::AdaptiveAdmitting,
         adaptive_by_key: subjects::AdaptiveByKey,
+        fallback_by_function: subjects::FallingBackByFunction,
+        fallback_by_service: subjects::FallingBackByService,
         operation_metrics: subjects::Operations,
         context_on_and_off: adapters::ContextOnAndOff,
         mapped_error: adapters::MappedError,
@@ -66,6 +68,8 @@ suite! {
         respond: adapters::Responding,
         #[cfg(feature = "http")]
         replay_body: adapters::ReplayableBodies,
+        #[cfg(feature = "http")]
+        correlation: adapters::Correlated,
         #[cfg(feature = "grpc")]
         respond_over_grpc: adapters::RespondingOverGrpc,
         #[cfg(feature = "grpc")]

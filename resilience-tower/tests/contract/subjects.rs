@@ -12,16 +12,17 @@ use resilience_core::{
 };
 use resilience_metrics::{OperationLayer, Telemetry};
 use resilience_tower::{
-    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, LoadShedLayer, PerKeyLayer, RateLimitLayer,
-    RetryLayer, ThrottleLayer, TimeoutLayer, adaptive as adaptive_layer,
+    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, FallbackLayer, LoadShedLayer, PerKeyLayer,
+    RateLimitLayer, RetryLayer, ThrottleLayer, TimeoutLayer, adaptive as adaptive_layer,
     bulkhead::{BulkheadByRequestLayer, ByKey},
+    fallback::{Function, Substitute},
     per_key,
     rate_limit::KeyedRateLimitLayer,
     retry::KeyedBudgets,
 };
 use tower::{Layer, Service, limit::ConcurrencyLimit};
 
-use crate::inner::{Clonable, InnerError, Readiness, Strict};
+use crate::inner::{Clonable, Does, InnerError, Readiness, Strict};
 
 /// Tower's own limit: it reserves a permit in `poll_ready`, and panics when called without.
 pub(crate) type Limited = ConcurrencyLimit<Clonable>;
@@ -628,6 +629,34 @@ impl Subject for RateLimitByKeyWaiting {
 
     fn has_seen_failures(layer: &Self::Layer) -> Option<bool> {
         RateLimitByKey::has_seen_failures(layer)
+    }
+}
+
+/// Its function has nothing better than the failed answer.
+pub(crate) struct FallingBackByFunction;
+
+type Answer = Result<u32, InnerError>;
+
+impl Subject for FallingBackByFunction {
+    around!(FallbackLayer<Function<fn(Answer) -> Answer>>);
+
+    fn layer() -> Self::Layer {
+        FallbackLayer::function(std::convert::identity)
+    }
+}
+
+/// Its service is always down.
+pub(crate) struct FallingBackByService;
+
+impl Subject for FallingBackByService {
+    around!(FallbackLayer<Substitute<Limited>>);
+
+    fn layer() -> Self::Layer {
+        FallbackLayer::service(Limited::new(Clonable::new(Does::Fail), 1))
+    }
+
+    fn holds_nothing(layer: &Self::Layer) -> bool {
+        is_empty(layer.bulkhead())
     }
 }
 

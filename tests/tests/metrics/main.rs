@@ -6,6 +6,7 @@ mod adaptive;
 mod breaker;
 mod bulkhead;
 mod catalogue;
+mod fallback;
 mod keyed;
 mod load_shed;
 mod names;

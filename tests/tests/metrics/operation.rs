@@ -18,12 +18,13 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
 use super::{Do, MS, SECOND, call, classify, inner};
 
-const OUTCOMES: [&str; 10] = [
+const OUTCOMES: [&str; 11] = [
     "bulkhead_full",
     "cancelled",
     "circuit_open",
     "client_error",
     "failure",
+    "fallback",
     "overloaded",
     "rate_limited",
     "success",

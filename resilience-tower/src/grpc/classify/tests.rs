@@ -159,3 +159,14 @@ fn a_connection_that_was_never_made_has_sent_nothing() {
     assert!(!Classify::<(), _>::was_sent(&ClassifyCode, Err(&Error::inner(refused()))));
     assert!(Classify::<(), Status>::was_sent(&ClassifyCode, Ok(&())));
 }
+
+#[test]
+fn a_fallbacks_answer_is_told_from_others() {
+    let mut response = Response::new(());
+    let is_fallback = |response: &_| <ClassifyGrpc as Classify<_, ()>>::is_fallback(&ClassifyGrpc, response);
+    assert!(!is_fallback(&response));
+    let cause = Cause::Failure(FailureKind::Timeout);
+    <ClassifyGrpc as Classify<_, ()>>::annotate_fallback(&ClassifyGrpc, &mut response, cause);
+    assert!(is_fallback(&response));
+    assert_eq!(response.extensions().get(), Some(&cause));
+}

@@ -1,0 +1,44 @@
+//! Correlation ids: one id for all that belongs to an operation, in a header of its requests.
+//!
+//! [`CorrelationLayer`] sees to it that each request that passes has a good id: it keeps the one that is there, and makes one if
+//! there is none or a bad one. The id stays in the header and nowhere else. So handlers and clients further in read it from the
+//! request, and nothing has to carry it: a retry layer further in sends copies of the request, and with them the
+//! same id at every attempt.
+//!
+//! # On a server
+//!
+//! Outermost, with [`answered`](CorrelationLayer::answered): then even the response to a refusal names the id. What a client
+//! sends is believed in so far as it is used; it is bounded, and safe to log and to send on ([`CorrelationId`]), but anybody may send
+//! any id, or another one's. Put nothing on it that needs trust.
+//!
+//! # In a client
+//!
+//! Outside of the retry layer; inside of it each attempt would get an id of its own. A handler that calls another service
+//! copies its own id to the request it makes:
+//!
+//! ```
+//! use http::{HeaderMap, Request};
+//! use resilience_tower::http::correlation::{CorrelationId, X_REQUEST_ID};
+//!
+//! fn forward<B>(incoming: &HeaderMap, mut outgoing: Request<B>) -> Request<B> {
+//!     if let Some(id) = CorrelationId::of(incoming, &X_REQUEST_ID) {
+//!         outgoing.headers_mut().insert(X_REQUEST_ID, id.into());
+//!     }
+//!     outgoing
+//! }
+//!
+//! let mut incoming = HeaderMap::new();
+//! incoming.insert(X_REQUEST_ID, CorrelationId::random().into());
+//! assert_eq!(forward(&incoming, Request::new(())).headers(), &incoming);
+//! ```
+
+pub mod future;
+mod id;
+mod layer;
+mod service;
+
+pub use self::{
+    id::{CorrelationId, InvalidId},
+    layer::{CorrelationLayer, X_REQUEST_ID},
+    service::Correlation,
+};

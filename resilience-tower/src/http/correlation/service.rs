@@ -1,0 +1,41 @@
+use std::task::{Context, Poll};
+
+use tower_service::Service;
+
+use super::{CorrelationId, CorrelationLayer, future::ResponseFuture};
+use crate::http::Headers;
+
+/// The service of [`CorrelationLayer`].
+#[derive(Clone, Debug)]
+pub struct Correlation<S, F = fn() -> CorrelationId> {
+    pub(super) inner: S,
+    pub(super) layer: CorrelationLayer<F>,
+}
+
+impl<S, F, Req> Service<Req> for Correlation<S, F>
+where
+    S: Service<Req, Response: Headers>,
+    F: Fn() -> CorrelationId,
+    Req: Headers,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Req) -> Self::Future {
+        let CorrelationLayer { name, create, answered } = &self.layer;
+        let headers = request.headers_mut();
+        let id = CorrelationId::of(headers, name).unwrap_or_else(|| {
+            let id = create();
+            // In place of all that is there.
+            headers.insert(name, id.clone().into());
+            id
+        });
+        let answer = answered.then(|| (name.clone(), id));
+        ResponseFuture::new(self.inner.call(request), answer)
+    }
+}
