@@ -37,6 +37,7 @@ mod hint;
 pub mod keyed;
 mod nanos;
 mod outcome;
+mod range;
 pub mod rate_limit;
 mod rejected;
 pub mod retry;

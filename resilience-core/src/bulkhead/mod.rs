@@ -135,7 +135,7 @@ impl Bulkhead {
     /// If `max_concurrent` is zero or above 2 147 483 647.
     #[track_caller]
     pub fn resize(&self, max_concurrent: u32) {
-        config::check(max_concurrent);
+        let max_concurrent = config::MAX_CONCURRENT.expect(max_concurrent);
         self.reconfigure(Config { max_concurrent, ..self.config() });
     }
 

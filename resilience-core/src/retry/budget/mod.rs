@@ -28,6 +28,7 @@
 //! [`withdraw`](RetryBudget::withdraw) for each retry, [`deposit`](RetryBudget::deposit) if it succeeds, and
 //! [`close`](RetryBudget::close) however it ends.
 
+mod config;
 mod costs;
 mod in_flight;
 mod ratio;
@@ -52,10 +53,14 @@ use self::shared::{Rules, Shared};
 use crate::{
     FailureKind,
     keyed::{Entry, Worth},
-    thousandths::thousandths,
 };
 
-pub use self::{ratio::Ratio, success_paid::SuccessPaid, tab::Tab};
+pub use self::{
+    config::{Config, InFlight, Throttle},
+    ratio::Ratio,
+    success_paid::SuccessPaid,
+    tab::Tab,
+};
 
 /// A retry budget: the handle to its shared state.
 ///
@@ -155,9 +160,7 @@ impl RetryBudget {
     #[must_use]
     #[track_caller]
     pub fn throttle(max: u32, ratio: f64) -> Self {
-        assert!((1..=1000).contains(&max), "max is {max}, it must be from 1 to 1000");
-        let ratio = thousandths("ratio", ratio, 0.001..=1000.0);
-        Self::of(Rules::Tokens(tokens::Rules::throttle(max, ratio)))
+        Throttle::new(max, ratio).into()
     }
 
     /// A limit of the retries in flight, as Envoy has it (`retry_budget`; there the defaults are 20 % and 3).
@@ -172,8 +175,7 @@ impl RetryBudget {
     #[must_use]
     #[track_caller]
     pub fn in_flight(percent: u32, min: u32) -> Self {
-        assert!((1..=100).contains(&percent), "percent is {percent}, it must be from 1 to 100");
-        Self::of(Rules::InFlight(in_flight::Rules { percent, min }))
+        InFlight::new(percent, min).into()
     }
 
     fn of(rules: Rules) -> Self {
