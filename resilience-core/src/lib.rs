@@ -22,6 +22,8 @@
 //! | let only so many calls through | [`RateLimiter`], [`Quota`] |
 //! | keep one policy per host or tenant | [`keyed`] |
 //! | watch | [`Event`], [`Observer`], [`Outcome`] |
+//!
+//! With the feature `serde` the settings of every policy can be read from a file: see the module `settings`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -42,6 +44,8 @@ pub mod rate_limit;
 mod rejected;
 pub mod retry;
 mod rng;
+#[cfg(feature = "serde")]
+pub mod settings;
 pub mod striped;
 mod sync;
 mod tallies;

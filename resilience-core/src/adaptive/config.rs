@@ -23,6 +23,9 @@ pub(super) const MAX: Range<u32> = Range::new("max", 1, MOST);
 #[derive(Debug)]
 pub struct Config {
     pub(super) algorithm: Box<dyn Limit>,
+    /// What a file says for the algorithm, if one can.
+    #[cfg(feature = "serde")]
+    pub(super) named: Option<super::patch::Algorithm>,
     pub(super) initial: u32,
     pub(super) min: u32,
     pub(super) max: u32,
@@ -33,6 +36,8 @@ impl Config {
     #[must_use]
     pub fn new(algorithm: impl Limit + 'static) -> Self {
         Self {
+            #[cfg(feature = "serde")]
+            named: super::patch::Algorithm::of(&algorithm),
             algorithm: Box::new(algorithm),
             initial: 16,
             min: 2,

@@ -9,6 +9,8 @@ pub(super) const MAX_CONCURRENT: Range<u32> = Range::new("max_concurrent", 1, MO
 
 /// In which order waiting calls are served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub enum Order {
     /// The one that has waited longest is first.
     #[default]

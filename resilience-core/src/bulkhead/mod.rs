@@ -11,6 +11,8 @@
 
 mod codel;
 mod config;
+#[cfg(feature = "serde")]
+mod patch;
 mod permit;
 mod queue;
 mod shared;
@@ -35,6 +37,8 @@ use crate::{
     keyed::{Entry, Worth},
 };
 
+#[cfg(feature = "serde")]
+pub use self::patch::Patch;
 pub use self::{
     config::{Config, Order},
     permit::{Acquired, Permit, Served, Waiter},

@@ -31,6 +31,8 @@
 mod config;
 mod costs;
 mod in_flight;
+#[cfg(feature = "serde")]
+mod patch;
 mod ratio;
 mod shared;
 mod slices;
@@ -55,6 +57,8 @@ use crate::{
     keyed::{Entry, Worth},
 };
 
+#[cfg(feature = "serde")]
+pub use self::patch::Patch;
 pub use self::{
     config::{Config, InFlight, Throttle},
     ratio::Ratio,
