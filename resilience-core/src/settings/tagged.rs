@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error, MapAccess, Visitor},
+    de::{MapAccess, Visitor},
 };
 
 use super::patch::Key;
@@ -27,10 +27,9 @@ impl<'de> Visitor<'de> for Nothing {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
-        match map.next_key_seed(Key(&[]))? {
-            None => Ok(Self),
-            Some(key) => Err(A::Error::unknown_field(key, &[])),
-        }
+        // Any key is an unknown one.
+        map.next_key_seed(Key(&[]))?;
+        Ok(Self)
     }
 }
 

@@ -111,6 +111,15 @@ fn what_a_setter_panics_at_is_refused_in_its_words_and_at_its_place() {
 }
 
 #[test]
+fn every_cost_has_its_name() {
+    for kind in FailureKind::ALL {
+        let field = format!("retry_budget.success_paid.cost.{}", kind.as_str());
+        let message = format!("cost of {} is 0, it must be from 1 to 1000000", kind.as_str());
+        assert_eq!(refused(&format!("client.{field} = 0")), (format!("client.{field}"), message));
+    }
+}
+
+#[test]
 fn what_does_not_fit_together_is_refused_in_the_words_of_the_setter() {
     let cases: [(&str, &str, fn()); 5] = [
         ("circuit_breaker", "{ open_for = '5s' }", || drop(breaker().open_for(5000 * MS, 4000 * MS))),

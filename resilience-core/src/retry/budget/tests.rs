@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{RetryBudget, SuccessPaid, Tab};
+use super::{Config, InFlight, RetryBudget, SuccessPaid, Tab, Throttle};
 use crate::{
     FailureKind::{self, Fault, PeerOverloaded, Permanent, Throttled, Timeout, Transient},
     keyed::{Entry, Worth},
@@ -609,6 +609,21 @@ fn settings_out_of_range_are_refused_and_named() {
         let panic = std::panic::catch_unwind(make).unwrap_err();
         let said = panic.downcast_ref::<String>().unwrap();
         assert!(said.starts_with(text), "{said:?} for {text:?}");
+    }
+}
+
+#[test]
+fn a_config_makes_the_budget_that_it_names() {
+    let same: [(Config, RetryBudget); 5] = [
+        (Config::default(), RetryBudget::new()),
+        (RetryBudget::ratio(0.5).into(), RetryBudget::ratio(0.5).into()),
+        (Config::Quota, RetryBudget::quota()),
+        (Throttle::new(7, 0.1).into(), RetryBudget::throttle(7, 0.1)),
+        (InFlight::new(20, 4).into(), RetryBudget::in_flight(20, 4)),
+    ];
+    for (config, budget) in same {
+        let made = RetryBudget::from(config);
+        assert_eq!(format!("{:?}", made.shared), format!("{:?}", budget.shared));
     }
 }
 
