@@ -23,6 +23,8 @@
 //! | answer in place of what failed | [`fallback`] |
 //! | keep one policy per host or tenant | [`keyed`] |
 //! | watch | [`Event`], [`Observer`], [`Outcome`] |
+//!
+//! With the feature `serde` the settings of every policy can be read from a file: see the module `settings`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -39,10 +41,13 @@ mod hint;
 pub mod keyed;
 mod nanos;
 mod outcome;
+mod range;
 pub mod rate_limit;
 mod rejected;
 pub mod retry;
 mod rng;
+#[cfg(feature = "serde")]
+pub mod settings;
 pub mod striped;
 mod sync;
 mod tallies;

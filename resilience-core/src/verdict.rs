@@ -37,6 +37,8 @@ impl Verdict {
 ///
 /// The kinds differ in what may be done about them: see each variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub enum FailureKind {
     /// Likely gone on the next try: a reset connection, HTTP 408, 500, 502, 504, gRPC `UNAVAILABLE`.
     Transient,

@@ -2,14 +2,13 @@
 //!
 //! A `reqwest::Client` is a Tower service, so it goes under a stack as it is: see [`ClassifyReqwest`].
 
-use ::http::HeaderMap;
 use reqwest::{Request, Response};
 use resilience_core::{
     Classify, Error, FailureKind, Hint, UnsentIf, Verdict, fallback::Cause, retry::GaveUp,
 };
 
 use crate::{
-    http::{self, deadline::CarryHeaders},
+    http,
     retry::{Replay, Safety},
 };
 
@@ -107,17 +106,6 @@ impl Replay for Request {
 
     fn safety(&self) -> Safety {
         http::safety(self.method(), self.headers())
-    }
-}
-
-#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
-impl CarryHeaders for Request {
-    fn headers(&self) -> &HeaderMap {
-        self.headers()
-    }
-
-    fn headers_mut(&mut self) -> &mut HeaderMap {
-        self.headers_mut()
     }
 }
 

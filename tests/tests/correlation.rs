@@ -13,7 +13,7 @@ use reqwest::{Client, Method, Request};
 use resilience_core::{Backoff, RetryPolicy};
 use resilience_tower::{
     CallLayer, RetryLayer, TransportLayer,
-    http::correlation::{CorrelationId, CorrelationLayer, X_REQUEST_ID},
+    http::correlation::{CorrelationId, CorrelationLayer, X_CORRELATION_ID},
     reqwest::ClassifyReqwest,
 };
 use tests::server::serve;
@@ -27,7 +27,7 @@ use tower::{Service, ServiceBuilder, ServiceExt};
 type Seen = Arc<Mutex<Vec<Vec<HeaderValue>>>>;
 
 async fn note(State(seen): State<Seen>, headers: HeaderMap) {
-    seen.lock().unwrap().push(headers.get_all(X_REQUEST_ID).iter().cloned().collect());
+    seen.lock().unwrap().push(headers.get_all(X_CORRELATION_ID).iter().cloned().collect());
 }
 
 async fn note_and_fail(seen: State<Seen>, headers: HeaderMap) -> StatusCode {
@@ -74,7 +74,7 @@ async fn every_attempt_has_the_same_id_and_every_operation_its_own() {
     let mut operations = Vec::new();
     for _ in 0..2 {
         let response = client.ready().await.unwrap().call(request(address)).await.unwrap();
-        assert!(response.headers().get(X_REQUEST_ID).is_none(), "it is asked for in requests only");
+        assert!(response.headers().get(X_CORRELATION_ID).is_none(), "it is asked for in requests only");
         let ids = ids(&seen);
         assert_eq!(ids.len(), 3);
         assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
@@ -89,7 +89,7 @@ async fn the_callers_own_id_wins_and_goes_into_every_attempt() {
     let (seen, address) = failing_server().await;
     let mut client = client(CorrelationLayer::new());
     let mut known = request(address);
-    known.headers_mut().insert(X_REQUEST_ID, HeaderValue::from_static("order-7"));
+    known.headers_mut().insert(X_CORRELATION_ID, HeaderValue::from_static("order-7"));
     let _ = client.ready().await.unwrap().call(known).await.unwrap();
     assert_eq!(ids(&seen), ["order-7"; 3]);
 }
@@ -102,7 +102,7 @@ async fn guarded_server(layer: CorrelationLayer) -> (Seen, SocketAddr) {
             "/",
             get(async |state: State<Seen>, headers: HeaderMap| {
                 note(state, headers).await;
-                [(X_REQUEST_ID, "the handler's own")]
+                [(X_CORRELATION_ID, "the handler's own")]
             }),
         )
         .with_state(Arc::clone(&seen))
@@ -125,7 +125,7 @@ async fn raw(address: SocketAddr, lines: &[u8]) -> String {
 /// The id in a response; there is one and only one.
 fn answered(response: &str) -> &str {
     assert!(response.starts_with("HTTP/1.1 200"), "{response}");
-    let mut values = response.lines().filter_map(|line| line.strip_prefix("x-request-id: "));
+    let mut values = response.lines().filter_map(|line| line.strip_prefix("x-correlation-id: "));
     let value = values.next().unwrap();
     assert_eq!(values.next(), None);
     value
@@ -147,16 +147,16 @@ async fn a_server_keeps_a_good_id_and_answers_with_it() {
 #[tokio::test]
 async fn a_hostile_id_is_replaced_before_anybody_sees_it() {
     let (seen, address) = guarded_server(CorrelationLayer::new().answered(true)).await;
-    let too_long = format!("x-request-id: {}\r\n", "x".repeat(65));
+    let too_long = format!("x-correlation-id: {}\r\n", "x".repeat(65));
     let hostile: [&[u8]; 9] = [
-        b"x-request-id:\r\n",
-        b"x-request-id: two words\r\n",
-        b"x-request-id: \x1b[2Jcls\r\n",
-        b"x-request-id: <script>\r\n",
-        b"x-request-id: ${jndi:ldap://a}\r\n",
-        b"x-request-id: ../../etc/passwd\r\n",
-        b"x-request-id: caf\xc3\xa9\r\n",
-        b"x-request-id: one\r\nx-request-id: two\r\n",
+        b"x-correlation-id:\r\n",
+        b"x-correlation-id: two words\r\n",
+        b"x-correlation-id: \x1b[2Jcls\r\n",
+        b"x-correlation-id: <script>\r\n",
+        b"x-correlation-id: ${jndi:ldap://a}\r\n",
+        b"x-correlation-id: ../../etc/passwd\r\n",
+        b"x-correlation-id: caf\xc3\xa9\r\n",
+        b"x-correlation-id: one\r\nx-correlation-id: two\r\n",
         too_long.as_bytes(),
     ];
     for lines in hostile {
@@ -182,7 +182,7 @@ async fn the_name_and_the_maker_of_ids_can_be_chosen() {
         .answered(true);
     let router = Router::new().route("/", get(note)).with_state(Arc::clone(&seen)).layer(layer);
     let address = serve(router).await.unwrap();
-    let response = raw(address, b"x-request-id: left alone\r\n").await;
+    let response = raw(address, b"x-correlation-id: left alone\r\n").await;
     assert!(response.contains("\r\nx-correlation-id: made-here\r\n"), "{response}");
     assert_eq!(ids(&seen), ["left alone"]);
     let response = raw(address, b"x-correlation-id: mine\r\n").await;

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::{Limit, Window, limit::LEAST};
+use crate::range::Range;
 
 /// Grows by steps while calls take well under a target, shrinks in proportion when they take too long: the default.
 ///
@@ -30,9 +31,10 @@ use super::{Limit, Window, limit::LEAST};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Aimd {
-    /// Seconds.
-    target: f64,
+    pub(super) target: Duration,
 }
+
+pub(super) const TARGET: Range<Duration> = Range::lasting("target");
 
 /// Parts of the target. The average is held at half of it, so that the slowest one in a hundred stays within it: in the simulation
 /// of `load_tests.rs` that one is at 0.9, but at 1.8 behind four workers when the overload follows a normal load.
@@ -62,8 +64,7 @@ impl Aimd {
     #[must_use]
     #[track_caller]
     pub fn new(target: Duration) -> Self {
-        assert!(!target.is_zero(), "`target` is {target:?}, it must be longer than zero");
-        Self { target: target.as_secs_f64() }
+        Self { target: TARGET.expect(target) }
     }
 
     /// For a client whose attempts are cut after `attempt_timeout`: a target of 0.4 times that.
@@ -93,7 +94,7 @@ impl Limit for Aimd {
         if window.samples == 0 {
             return limit;
         }
-        let average = window.average.as_secs_f64() / self.target;
+        let average = window.average.as_secs_f64() / self.target.as_secs_f64();
         if average < GROWS_BELOW {
             let doubles = window.refused && average < DOUBLES_BELOW;
             return match window.uses(limit) {

@@ -137,7 +137,7 @@ fn the_target_of_a_client_is_four_tenths_of_its_timeout() {
 }
 
 #[test]
-#[should_panic(expected = "`target` is 0ns")]
+#[should_panic(expected = "target is 0ns")]
 fn a_target_of_zero_is_an_error() {
     let _ = Aimd::new(Duration::ZERO);
 }

@@ -1,7 +1,14 @@
 //! The settings of an adaptive limit.
 
 use super::{Aimd, Limit};
-use crate::bulkhead::word::MOST;
+use crate::{
+    bulkhead::word::MOST,
+    range::{Range, expect},
+};
+
+pub(super) const INITIAL: Range<u32> = Range::new("initial", 1, MOST);
+pub(super) const MIN: Range<u32> = Range::new("min", 1, MOST);
+pub(super) const MAX: Range<u32> = Range::new("max", 1, MOST);
 
 /// The settings of an adaptive limit: the algorithm and its bounds.
 ///
@@ -16,6 +23,9 @@ use crate::bulkhead::word::MOST;
 #[derive(Debug)]
 pub struct Config {
     pub(super) algorithm: Box<dyn Limit>,
+    /// What a file says for the algorithm, if one can.
+    #[cfg(feature = "serde")]
+    pub(super) named: Option<super::patch::Algorithm>,
     pub(super) initial: u32,
     pub(super) min: u32,
     pub(super) max: u32,
@@ -25,7 +35,14 @@ impl Config {
     /// A limit that `algorithm` finds, from 2 to 10 000 and beginning at 16.
     #[must_use]
     pub fn new(algorithm: impl Limit + 'static) -> Self {
-        Self { algorithm: Box::new(algorithm), initial: 16, min: 2, max: 10_000 }
+        Self {
+            #[cfg(feature = "serde")]
+            named: super::patch::Algorithm::of(&algorithm),
+            algorithm: Box::new(algorithm),
+            initial: 16,
+            min: 2,
+            max: 10_000,
+        }
     }
 
     /// The limit until the first window ends. 16 by default: what a small service bears, and a large one is past it after a few
@@ -37,8 +54,7 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn initial(mut self, initial: u32) -> Self {
-        check("initial", initial);
-        self.initial = initial;
+        self.initial = INITIAL.expect(initial);
         self
     }
 
@@ -51,12 +67,19 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn bounds(mut self, min: u32, max: u32) -> Self {
-        check("min", min);
-        check("max", max);
-        assert!(min <= max, "`min` is {min} and `max` is {max}: `min` must not be above `max`");
-        self.min = min;
-        self.max = max;
-        self
+        self.min = MIN.expect(min);
+        self.max = MAX.expect(max);
+        expect(self.fitting())
+    }
+
+    /// Itself if its settings fit together, or what does not.
+    pub(super) fn fitting(self) -> Result<Self, String> {
+        let (min, max) = (self.min, self.max);
+        if min <= max {
+            Ok(self)
+        } else {
+            Err(format!("min is {min}, it must not be above max, which is {max}"))
+        }
     }
 }
 
@@ -65,9 +88,4 @@ impl Default for Config {
     fn default() -> Self {
         Self::new(Aimd::default())
     }
-}
-
-#[track_caller]
-fn check(field: &str, limit: u32) {
-    assert!((1..=MOST).contains(&limit), "`{field}` is {limit}, it must be from 1 to {MOST}");
 }

@@ -28,6 +28,8 @@ mod config;
 mod gradient2;
 mod limit;
 mod machine;
+#[cfg(feature = "serde")]
+mod patch;
 mod permit;
 mod priority;
 mod shared;
@@ -54,6 +56,8 @@ use crate::{
     keyed::{Entry, Worth},
 };
 
+#[cfg(feature = "serde")]
+pub use self::patch::Patch;
 pub use self::{
     aimd::Aimd,
     config::Config,

@@ -353,13 +353,13 @@ fn a_ticket_is_worth_one_report() {
 }
 
 #[test]
-#[should_panic(expected = "`min` is 5 and `max` is 4: `min` must not be above `max`")]
+#[should_panic(expected = "min is 5, it must not be above max, which is 4")]
 fn bounds_that_cross_are_an_error() {
     let _ = Config::default().bounds(5, 4);
 }
 
 #[test]
-#[should_panic(expected = "`initial` is 0, it must be from 1 to 2147483647")]
+#[should_panic(expected = "initial is 0, it must be from 1 to 2147483647")]
 fn a_limit_of_zero_is_an_error() {
     let _ = Config::default().initial(0);
 }

@@ -11,6 +11,8 @@ use super::shape::nanos;
 /// [Exponential Backoff And Jitter]: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 /// [simulator]: https://github.com/aws-samples/aws-arch-backoff-simulator
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub enum Jitter {
     /// The delay is the bound itself. Clients that fail together come back together.
     None,

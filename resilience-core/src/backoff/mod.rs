@@ -24,6 +24,8 @@ use crate::Rng;
 
 mod delays;
 mod jitter;
+#[cfg(feature = "serde")]
+mod patch;
 mod settings;
 mod shape;
 
@@ -36,6 +38,8 @@ mod published_tests;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "serde")]
+pub use self::patch::Patch;
 pub use delays::Delays;
 pub use jitter::Jitter;
 pub use settings::Backoff;

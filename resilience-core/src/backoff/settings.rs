@@ -6,7 +6,12 @@ use super::{
     jitter::Jitter,
     shape::{Growth, Shape},
 };
-use crate::nanos::nanos;
+use crate::{
+    nanos::nanos,
+    range::{Range, expect},
+};
+
+pub(super) const FACTOR: Range<f64> = Range::new("factor", 1.0, 10.0);
 
 /// How long to wait before each retry of a request.
 ///
@@ -127,15 +132,22 @@ impl Backoff {
     /// If the shape is decorrelated or smooth: those are random by themselves.
     #[must_use]
     #[track_caller]
-    pub const fn jitter(mut self, jitter: Jitter) -> Self {
+    pub const fn jitter(self, jitter: Jitter) -> Self {
+        match self.with_jitter(jitter) {
+            Ok(backoff) => backoff,
+            Err(wrong) => panic!("{}", wrong),
+        }
+    }
+
+    pub(super) const fn with_jitter(mut self, jitter: Jitter) -> Result<Self, &'static str> {
         self.shape = match self.shape {
             Shape::Bounded(growth, _) => Shape::Bounded(growth, jitter),
-            Shape::Decorrelated | Shape::Smooth => panic!(
-                "jitter is set on a decorrelated or smooth back-off, which draws its own; \
-                 it must be constant, linear or exponential"
-            ),
+            Shape::Decorrelated | Shape::Smooth => {
+                return Err("jitter is set on a decorrelated or smooth back-off, which draws its own; \
+                            it must be constant, linear or exponential");
+            }
         };
-        self
+        Ok(self)
     }
 
     /// Multiplies the bound by `factor` from one retry to the next. Default: 2.
@@ -145,14 +157,18 @@ impl Backoff {
     /// If the shape is not exponential, or `factor` is not from 1 to 10.
     #[must_use]
     #[track_caller]
-    pub fn factor(mut self, factor: f64) -> Self {
-        assert!(
-            matches!(self.shape, Shape::Bounded(Growth::Exponential, _)),
-            "factor is {factor} on a back-off that is not exponential, and has no factor"
-        );
-        assert!((1.0..=10.0).contains(&factor), "factor is {factor}, it must be from 1 to 10");
+    pub fn factor(self, factor: f64) -> Self {
+        expect(self.with_factor(FACTOR.expect(factor)))
+    }
+
+    pub(super) fn with_factor(mut self, factor: f64) -> Result<Self, String> {
+        if !matches!(self.shape, Shape::Bounded(Growth::Exponential, _)) {
+            return Err(format!(
+                "factor is {factor} on a back-off that is not exponential, and has no factor"
+            ));
+        }
         self.factor = factor;
-        self
+        Ok(self)
     }
 
     /// Starts from `base` instead: the first delay, or what it is drawn from.

@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use super::word::MOST;
+use crate::range::Range;
+
+pub(super) const MAX_CONCURRENT: Range<u32> = Range::new("max_concurrent", 1, MOST);
 
 /// In which order waiting calls are served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub enum Order {
     /// The one that has waited longest is first.
     #[default]
@@ -29,7 +34,7 @@ pub struct Config {
     pub(super) max_queue: u32,
     pub(super) max_wait: Duration,
     pub(super) order: Order,
-    pub(super) sheds: bool,
+    pub(super) shed_queue: bool,
 }
 
 impl Config {
@@ -46,13 +51,12 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn new(max_concurrent: u32) -> Self {
-        check(max_concurrent);
         Self {
-            max_concurrent,
+            max_concurrent: MAX_CONCURRENT.expect(max_concurrent),
             max_queue: max_concurrent,
             max_wait: Duration::ZERO,
             order: Order::Fifo,
-            sheds: false,
+            shed_queue: false,
         }
     }
 
@@ -90,7 +94,7 @@ impl Config {
     /// long are likely to be given up by their callers.
     #[must_use]
     pub const fn shed_queue(mut self, sheds: bool) -> Self {
-        self.sheds = sheds;
+        self.shed_queue = sheds;
         self
     }
 
@@ -99,12 +103,4 @@ impl Config {
     pub const fn waits(&self) -> bool {
         !self.max_wait.is_zero() && self.max_queue > 0
     }
-}
-
-#[track_caller]
-pub(super) fn check(max_concurrent: u32) {
-    assert!(
-        (1..=MOST).contains(&max_concurrent),
-        "`max_concurrent` is {max_concurrent}, it must be from 1 to {MOST}"
-    );
 }

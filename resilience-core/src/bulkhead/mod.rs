@@ -11,6 +11,8 @@
 
 mod codel;
 mod config;
+#[cfg(feature = "serde")]
+mod patch;
 mod permit;
 mod queue;
 mod shared;
@@ -35,6 +37,8 @@ use crate::{
     keyed::{Entry, Worth},
 };
 
+#[cfg(feature = "serde")]
+pub use self::patch::Patch;
 pub use self::{
     config::{Config, Order},
     permit::{Acquired, Permit, Served, Waiter},
@@ -135,7 +139,7 @@ impl Bulkhead {
     /// If `max_concurrent` is zero or above 2 147 483 647.
     #[track_caller]
     pub fn resize(&self, max_concurrent: u32) {
-        config::check(max_concurrent);
+        let max_concurrent = config::MAX_CONCURRENT.expect(max_concurrent);
         self.reconfigure(Config { max_concurrent, ..self.config() });
     }
 

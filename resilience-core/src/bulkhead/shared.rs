@@ -126,7 +126,7 @@ impl Shared {
             }
             let now = now();
             let waited = now.saturating_duration_since(since);
-            (waited, waiters.config.sheds && waiters.sheds(waited, now))
+            (waited, waiters.config.shed_queue && waiters.sheds(waited, now))
         };
         if sheds {
             self.give_back(weight);

@@ -206,13 +206,13 @@ fn settings_change_while_it_runs() {
 }
 
 #[test]
-#[should_panic(expected = "`max_concurrent` is 0, it must be from 1 to 2147483647")]
+#[should_panic(expected = "max_concurrent is 0, it must be from 1 to 2147483647")]
 fn no_permits_at_all_is_a_mistake() {
     let _ = Config::new(0);
 }
 
 #[test]
-#[should_panic(expected = "`max_concurrent` is 2147483648, it must be from 1 to 2147483647")]
+#[should_panic(expected = "max_concurrent is 2147483648, it must be from 1 to 2147483647")]
 fn more_than_can_be_counted_is_a_mistake() {
     Bulkhead::new(Config::new(1)).resize(1 << 31);
 }

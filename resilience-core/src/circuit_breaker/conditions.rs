@@ -1,6 +1,6 @@
 //! What a closed breaker watches, and when it is too much: pure.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use super::{
     Cause, Config,
@@ -46,7 +46,7 @@ impl Conditions {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             time: config.time_window.map(|length| TimeWindow::new(nanos(length), config.buckets)),
-            count: config.count_window.map(CountWindow::new),
+            count: count_window(config).map(CountWindow::new),
             run: 0,
         }
     }
@@ -57,7 +57,7 @@ impl Conditions {
             Some(time) => time.resized(nanos(length), config.buckets, now),
             None => TimeWindow::new(nanos(length), config.buckets),
         });
-        let count = config.count_window.map(|length| match &self.count {
+        let count = count_window(config).map(|length| match &self.count {
             Some(count) => count.resized(length),
             None => CountWindow::new(length),
         });
@@ -166,4 +166,8 @@ impl Conditions {
         let count = self.count.as_ref().map(|count| (count.total(), min_calls.min(count.len())));
         time.into_iter().chain(count)
     }
+}
+
+fn count_window(config: &Config) -> Option<NonZeroU32> {
+    config.count_window.and_then(NonZeroU32::new)
 }

@@ -1,6 +1,21 @@
 //! The settings of a circuit breaker.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::time::Duration;
+
+use crate::range::{DAY, Range, expect};
+
+pub(super) const TIME_WINDOW: Range<Duration> = Range::new("time_window", Duration::from_millis(10), DAY);
+pub(super) const BUCKETS: Range<u32> = Range::new("buckets", 1, 1000);
+pub(super) const COUNT_WINDOW: Range<u32> = Range::new("count_window", 1, 1_000_000);
+pub(super) const MIN_CALLS: Range<u32> = Range::positive("min_calls");
+pub(super) const FAILURE_RATE: Range<f64> = Range::share("failure_rate");
+pub(super) const SLOW_LONGER_THAN: Range<Duration> = Range::lasting("longer_than of slow_calls");
+pub(super) const SLOW_RATE: Range<f64> = Range::share("rate of slow_calls");
+pub(super) const CONSECUTIVE_FAILURES: Range<u32> = Range::positive("consecutive_failures");
+pub(super) const OPEN_FOR: Range<Duration> = Range::new("open_for", Duration::from_millis(1), DAY);
+pub(super) const MAX_OPEN_FOR: Range<Duration> = Range::new("max_open_for", OPEN_FOR.min, OPEN_FOR.max);
+pub(super) const PROBES: Range<u32> = Range::new("probes", 1, 1000);
+pub(super) const HALF_OPEN_TIMEOUT: Range<Duration> = Range::lasting("half_open_timeout");
 
 /// The settings of a circuit breaker, with defaults that suit a service calling another over a network.
 ///
@@ -22,7 +37,7 @@ use std::{num::NonZeroU32, time::Duration};
 pub struct Config {
     pub(super) time_window: Option<Duration>,
     pub(super) buckets: u32,
-    pub(super) count_window: Option<NonZeroU32>,
+    pub(super) count_window: Option<u32>,
     pub(super) min_calls: u32,
     pub(super) failure_rate: Option<f64>,
     pub(super) slow_calls: Option<SlowCalls>,
@@ -88,15 +103,7 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn time_window(mut self, length: impl Into<Option<Duration>>) -> Self {
-        let length = length.into();
-        if let Some(length) = length {
-            const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-            assert!(
-                (Duration::from_millis(10)..=DAY).contains(&length),
-                "time_window is {length:?}, it must be from 10 ms to one day"
-            );
-        }
-        self.time_window = length;
+        self.time_window = TIME_WINDOW.expect_if_any(length.into());
         self
     }
 
@@ -108,8 +115,7 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn buckets(mut self, buckets: u32) -> Self {
-        assert!((1..=1000).contains(&buckets), "buckets is {buckets}, it must be from 1 to 1000");
-        self.buckets = buckets;
+        self.buckets = BUCKETS.expect(buckets);
         self
     }
 
@@ -127,14 +133,7 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn count_window(mut self, calls: impl Into<Option<u32>>) -> Self {
-        let calls = calls.into();
-        if let Some(calls) = calls {
-            assert!(
-                (1..=1_000_000).contains(&calls),
-                "count_window is {calls}, it must be from 1 to 1000000"
-            );
-        }
-        self.count_window = calls.and_then(NonZeroU32::new);
+        self.count_window = COUNT_WINDOW.expect_if_any(calls.into());
         self
     }
 
@@ -153,8 +152,7 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn min_calls(mut self, calls: u32) -> Self {
-        assert!(calls > 0, "min_calls is 0, it must be at least 1");
-        self.min_calls = calls;
+        self.min_calls = MIN_CALLS.expect(calls);
         self
     }
 
@@ -166,11 +164,7 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn failure_rate(mut self, rate: impl Into<Option<f64>>) -> Self {
-        let rate = rate.into();
-        if let Some(rate) = rate {
-            check_rate("failure_rate", rate);
-        }
-        self.failure_rate = rate;
+        self.failure_rate = FAILURE_RATE.expect_if_any(rate.into());
         self
     }
 
@@ -185,9 +179,10 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn slow_calls(mut self, longer_than: Duration, rate: f64) -> Self {
-        assert!(!longer_than.is_zero(), "slow_calls has a threshold of zero, it must be longer");
-        check_rate("slow_calls", rate);
-        self.slow_calls = Some(SlowCalls { longer_than, rate });
+        self.slow_calls = Some(SlowCalls {
+            longer_than: SLOW_LONGER_THAN.expect(longer_than),
+            rate: SLOW_RATE.expect(rate),
+        });
         self
     }
 
@@ -208,9 +203,7 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn consecutive_failures(mut self, failures: impl Into<Option<u32>>) -> Self {
-        let failures = failures.into();
-        assert!(failures != Some(0), "consecutive_failures is 0, it must be at least 1");
-        self.consecutive_failures = failures;
+        self.consecutive_failures = CONSECUTIVE_FAILURES.expect_if_any(failures.into());
         self
     }
 
@@ -230,14 +223,9 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn open_for(mut self, first: Duration, max: Duration) -> Self {
-        assert!(first >= Duration::from_millis(1), "open_for starts at {first:?}, it must be at least 1 ms");
-        assert!(
-            (first..=Duration::from_secs(24 * 60 * 60)).contains(&max),
-            "open_for ends at {max:?}, it must be from its start, {first:?}, to one day"
-        );
-        self.open_for = first;
-        self.max_open_for = max;
-        self
+        self.open_for = OPEN_FOR.expect(first);
+        self.max_open_for = MAX_OPEN_FOR.expect(max);
+        expect(self.fitting())
     }
 
     /// Believes a server that asks to be left alone for up to `max`. Default: 30 s.
@@ -258,8 +246,7 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn probes(mut self, probes: u32) -> Self {
-        assert!((1..=1000).contains(&probes), "probes is {probes}, it must be from 1 to 1000");
-        self.probes = probes;
+        self.probes = PROBES.expect(probes);
         self
     }
 
@@ -273,13 +260,17 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn half_open_timeout(mut self, timeout: Duration) -> Self {
-        assert!(!timeout.is_zero(), "half_open_timeout is zero, it must be longer");
-        self.half_open_timeout = timeout;
+        self.half_open_timeout = HALF_OPEN_TIMEOUT.expect(timeout);
         self
     }
-}
 
-#[track_caller]
-fn check_rate(field: &str, rate: f64) {
-    assert!(rate > 0.0 && rate <= 1.0, "{field} has a rate of {rate}, it must be above 0 and at most 1");
+    /// Itself if its settings fit together, or what does not.
+    pub(super) fn fitting(self) -> Result<Self, String> {
+        let (first, max) = (self.open_for, self.max_open_for);
+        if first <= max {
+            Ok(self)
+        } else {
+            Err(format!("max_open_for is {max:?}, it must be at least open_for, which is {first:?}"))
+        }
+    }
 }

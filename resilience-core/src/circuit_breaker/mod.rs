@@ -31,6 +31,8 @@
 mod conditions;
 mod config;
 mod hot;
+#[cfg(feature = "serde")]
+mod patch;
 mod permit;
 mod probing;
 mod report;
@@ -55,6 +57,8 @@ use std::{
 use self::{shared::Shared, state::Machine};
 use crate::{Rejected, Verdict, keyed::Worth};
 
+#[cfg(feature = "serde")]
+pub use self::patch::Patch;
 pub use self::{
     config::Config,
     permit::{Permit, Ticket},

@@ -14,6 +14,8 @@
 //! * The quota can be changed while calls go on, and is in force within its own window.
 
 mod gcra;
+#[cfg(feature = "serde")]
+mod patch;
 mod quota;
 mod shared;
 
@@ -41,6 +43,8 @@ use crate::{
     keyed::{Entry, Worth},
 };
 
+#[cfg(feature = "serde")]
+pub use self::patch::Patch;
 pub use self::quota::Quota;
 
 /// A rate limiter: the handle to its shared state.

@@ -78,16 +78,23 @@ impl Quota {
     #[must_use]
     #[track_caller]
     pub const fn per(calls: u32, period: Duration) -> Self {
-        assert!(calls > 0, "calls is 0, it must be at least 1");
-        assert!(period.as_nanos() <= LONGEST as u128, "period must not be longer than 146 years");
-        assert!(
-            period.as_nanos() >= calls as u128,
-            "calls must be at most one for each nanosecond of the period"
-        );
+        expect(Self::checked(calls, period))
+    }
+
+    pub(super) const fn checked(calls: u32, period: Duration) -> Result<Self, &'static str> {
+        if calls == 0 {
+            return Err("calls is 0, it must be at least 1");
+        }
+        if period.as_nanos() > LONGEST as u128 {
+            return Err("period must not be longer than 146 years");
+        }
+        if period.as_nanos() < calls as u128 {
+            return Err("calls must be at most one for each nanosecond of the period");
+        }
         // It fits: that was the second check.
         #[expect(clippy::cast_possible_truncation, reason = "checked above")]
         let interval = (period.as_nanos() as u64).div_ceil(calls as u64);
-        Self { interval, burst: calls }
+        Ok(Self { interval, burst: calls })
     }
 
     /// At most `calls` at the same moment, however long nobody came.
@@ -97,14 +104,19 @@ impl Quota {
     /// If `calls` is 0, or so many that as many tokens take longer than 146 years.
     #[must_use]
     #[track_caller]
-    pub const fn burst(mut self, calls: u32) -> Self {
-        assert!(calls > 0, "burst is 0, it must be at least 1");
-        assert!(
-            self.interval as u128 * calls as u128 <= LONGEST as u128,
-            "burst must not take longer than 146 years to come back"
-        );
+    pub const fn burst(self, calls: u32) -> Self {
+        expect(self.with_burst(calls))
+    }
+
+    pub(super) const fn with_burst(mut self, calls: u32) -> Result<Self, &'static str> {
+        if calls == 0 {
+            return Err("burst is 0, it must be from 1 to 4294967295");
+        }
+        if self.interval as u128 * calls as u128 > LONGEST as u128 {
+            return Err("burst must not take longer than 146 years to come back");
+        }
         self.burst = calls;
-        self
+        Ok(self)
     }
 
     /// After how long one more token is there.
@@ -131,6 +143,15 @@ impl Quota {
 
     pub(super) const fn of(interval: u64, burst: u32) -> Self {
         Self { interval, burst }
+    }
+}
+
+/// What a setter does with a quota that was checked, in constants too.
+#[track_caller]
+const fn expect(checked: Result<Quota, &'static str>) -> Quota {
+    match checked {
+        Ok(quota) => quota,
+        Err(wrong) => panic!("{}", wrong),
     }
 }
 
@@ -167,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "burst is 0, it must be at least 1")]
+    #[should_panic(expected = "burst is 0, it must be from 1 to 4294967295")]
     fn no_burst_is_no_quota() {
         let _ = Quota::per_second(1).burst(0);
     }

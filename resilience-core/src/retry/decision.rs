@@ -163,7 +163,7 @@ impl RetryPolicy {
         let kind = match (failed.rejected, failed.verdict) {
             (Some(Rejected::DeadlineExceeded { .. }), _) => return None,
             (_, Verdict::Failure(kind)) => kind,
-            (Some(_), Verdict::Ignored) if self.retries_refusals => FailureKind::Transient,
+            (Some(_), Verdict::Ignored) if self.retry_refusals => FailureKind::Transient,
             _ => return None,
         };
         self.retryable.contains(kind).then_some(kind)
@@ -198,8 +198,8 @@ impl RetryPolicy {
     const fn may_be_repeated(&self, safety: Safety) -> bool {
         match safety {
             Safety::Idempotent => true,
-            Safety::Keyed => self.keys_are_honoured || self.all_idempotent,
-            Safety::Unsafe => self.all_idempotent,
+            Safety::Keyed => self.honours_idempotency_keys || self.assume_idempotent,
+            Safety::Unsafe => self.assume_idempotent,
         }
     }
 

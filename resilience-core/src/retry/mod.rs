@@ -16,12 +16,16 @@
 pub mod budget;
 mod decision;
 mod gave_up;
+#[cfg(feature = "serde")]
+mod patch;
 mod policy;
 mod trail;
 
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "serde")]
+pub use self::patch::Patch;
 pub use self::{
     budget::RetryBudget,
     decision::{Decision, Failed, Retries, Safety},

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{Backoff, FailureKind, nanos::nanos};
+use crate::{Backoff, FailureKind, nanos::nanos, range::Range};
+
+pub(super) const MAX_ATTEMPTS: Range<u32> = Range::positive("max_attempts");
 
 /// What is retried, how often, and after how long.
 ///
@@ -21,13 +23,13 @@ use crate::{Backoff, FailureKind, nanos::nanos};
 pub struct RetryPolicy {
     pub(super) backoff: Backoff,
     /// In nanoseconds, like the slack: the policy is copied for each call.
-    throttled_base: u64,
-    hint_slack: u64,
+    pub(super) throttled_base: u64,
+    pub(super) hint_slack: u64,
     pub(super) max_attempts: u32,
     pub(super) retryable: Kinds,
-    pub(super) retries_refusals: bool,
-    pub(super) keys_are_honoured: bool,
-    pub(super) all_idempotent: bool,
+    pub(super) retry_refusals: bool,
+    pub(super) honours_idempotency_keys: bool,
+    pub(super) assume_idempotent: bool,
 }
 
 /// A set of failure kinds.
@@ -35,7 +37,7 @@ pub struct RetryPolicy {
 pub(super) struct Kinds(u8);
 
 impl Kinds {
-    const fn of(kinds: &[FailureKind]) -> Self {
+    pub(super) const fn of(kinds: &[FailureKind]) -> Self {
         let (mut set, mut at) = (Self(0), 0);
         while at < kinds.len() {
             set = set.with(kinds[at]);
@@ -78,9 +80,9 @@ impl RetryPolicy {
                 FailureKind::Throttled,
                 FailureKind::PeerOverloaded,
             ]),
-            retries_refusals: false,
-            keys_are_honoured: false,
-            all_idempotent: false,
+            retry_refusals: false,
+            honours_idempotency_keys: false,
+            assume_idempotent: false,
         }
     }
 
@@ -96,9 +98,8 @@ impl RetryPolicy {
     /// If it is zero.
     #[must_use]
     #[track_caller]
-    pub const fn max_attempts(mut self, max_attempts: u32) -> Self {
-        assert!(max_attempts > 0, "`max_attempts` is 0, it must be at least 1: the first attempt counts");
-        self.max_attempts = max_attempts;
+    pub fn max_attempts(mut self, max_attempts: u32) -> Self {
+        self.max_attempts = MAX_ATTEMPTS.expect(max_attempts);
         self
     }
 
@@ -143,7 +144,7 @@ impl RetryPolicy {
     /// sense, they are [`FailureKind::Timeout`]; a deadline that is over is never retried.
     #[must_use]
     pub const fn retry_refusals(mut self, retry: bool) -> Self {
-        self.retries_refusals = retry;
+        self.retry_refusals = retry;
         self
     }
 
@@ -151,7 +152,7 @@ impl RetryPolicy {
     /// default.
     #[must_use]
     pub const fn honours_idempotency_keys(mut self, honours: bool) -> Self {
-        self.keys_are_honoured = honours;
+        self.honours_idempotency_keys = honours;
         self
     }
 
@@ -160,7 +161,7 @@ impl RetryPolicy {
     /// For gRPC, where each call is a POST and only its author knows.
     #[must_use]
     pub const fn assume_idempotent(mut self, assume: bool) -> Self {
-        self.all_idempotent = assume;
+        self.assume_idempotent = assume;
         self
     }
 

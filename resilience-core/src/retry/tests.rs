@@ -66,7 +66,7 @@ fn attempts_are_counted_with_the_first() {
 }
 
 #[test]
-#[should_panic(expected = "`max_attempts` is 0, it must be at least 1")]
+#[should_panic(expected = "max_attempts is 0, it must be from 1 to 4294967295")]
 fn no_attempts_at_all_is_a_mistake() {
     let _ = RetryPolicy::new().max_attempts(0);
 }

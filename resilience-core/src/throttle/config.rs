@@ -3,7 +3,16 @@
 use std::time::Duration;
 
 use super::window::SLICES;
-use crate::thousandths::thousandths;
+use crate::{
+    range::{DAY, Range, expect},
+    thousandths::Thousandths,
+};
+
+pub(super) const MULTIPLIER: Thousandths = Thousandths::new("multiplier", 1.001, 100.0);
+pub(super) const WINDOW: Range<Duration> = Range::new("window", Duration::from_millis(10), DAY);
+pub(super) const MAX_REQUESTS: Tens = Tens(Range::new("max_requests", SLICES, 1_000_000));
+pub(super) const MIN_REQUESTS: Range<u32> = Range::positive("min_requests");
+pub(super) const PROBE_ONE_IN: Range<u32> = Range::positive("probe_one_in");
 
 /// The settings of a [`Throttle`](super::Throttle).
 ///
@@ -63,7 +72,7 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn multiplier(mut self, k: f64) -> Self {
-        self.multiplier = thousandths("multiplier", k, 1.001..=100.0);
+        self.multiplier = MULTIPLIER.expect(k);
         self
     }
 
@@ -83,12 +92,7 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn window(mut self, length: Duration) -> Self {
-        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        assert!(
-            (Duration::from_millis(10)..=DAY).contains(&length),
-            "window is {length:?}, it must be from 10 ms to one day"
-        );
-        self.window = length;
+        self.window = WINDOW.expect(length);
         self
     }
 
@@ -109,11 +113,7 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn max_requests(mut self, requests: u32) -> Self {
-        assert!(
-            (1..=1_000_000).contains(&requests) && requests % SLICES == 0,
-            "max_requests is {requests}, it must be a multiple of 10 from 10 to 1000000"
-        );
-        self.max_requests = requests;
+        self.max_requests = expect(MAX_REQUESTS.check(requests));
         self
     }
 
@@ -132,8 +132,7 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn min_requests(mut self, requests: u32) -> Self {
-        assert!(requests > 0, "min_requests is 0, it must be at least 1");
-        self.min_requests = requests;
+        self.min_requests = MIN_REQUESTS.expect(requests);
         self
     }
 
@@ -151,8 +150,20 @@ impl Config {
     #[must_use]
     #[track_caller]
     pub fn probe_one_in(mut self, calls: u32) -> Self {
-        assert!(calls > 0, "probe_one_in is 0, it must be at least 1");
-        self.probe_one_in = calls;
+        self.probe_one_in = PROBE_ONE_IN.expect(calls);
         self
+    }
+}
+
+/// The range of a number that is cut into slices.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tens(pub(super) Range<u32>);
+
+impl Tens {
+    pub(super) fn check(&self, value: u32) -> Result<u32, String> {
+        match self.0.check(value) {
+            Ok(value) if value % SLICES == 0 => Ok(value),
+            _ => Err(format!("{} and a multiple of {SLICES}", self.0.refusal(&value))),
+        }
     }
 }

@@ -49,6 +49,8 @@
 
 mod config;
 mod machine;
+#[cfg(feature = "serde")]
+mod patch;
 mod permit;
 mod shared;
 mod window;
@@ -70,6 +72,8 @@ use crate::{
     keyed::{Entry, Worth},
 };
 
+#[cfg(feature = "serde")]
+pub use self::patch::Patch;
 pub use self::{
     config::Config,
     machine::Snapshot,

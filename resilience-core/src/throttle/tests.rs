@@ -360,15 +360,21 @@ fn bad_settings_are_named() {
     let config = Config::new;
     assert_eq!(config(), Config::default());
     for (message, expected) in [
-        (message(|| Config::new().multiplier(1.0)), "multiplier is 1, it must be from 1.001 to 100"),
+        (message(|| Config::new().multiplier(1.0)), "multiplier is 1.0, it must be from 1.001 to 100"),
         (message(|| Config::new().multiplier(100.001)), "multiplier is 100.001,"),
-        (message(|| Config::new().window(9 * MS)), "window is 9ms, it must be from 10 ms to one day"),
+        (message(|| Config::new().window(9 * MS)), "window is 9ms, it must be from 10ms to one day"),
         (message(|| Config::new().window(86_401 * SECOND)), "window is 86401s,"),
-        (message(|| Config::new().max_requests(0)), "max_requests is 0, it must be a multiple of 10"),
+        (
+            message(|| Config::new().max_requests(0)),
+            "max_requests is 0, it must be from 10 to 1000000 and a multiple of 10",
+        ),
         (message(|| Config::new().max_requests(1_000_010)), "max_requests is 1000010,"),
-        (message(|| Config::new().max_requests(55)), "max_requests is 55, it must be a multiple of 10"),
-        (message(|| Config::new().min_requests(0)), "min_requests is 0, it must be at least 1"),
-        (message(|| Config::new().probe_one_in(0)), "probe_one_in is 0, it must be at least 1"),
+        (
+            message(|| Config::new().max_requests(55)),
+            "max_requests is 55, it must be from 10 to 1000000 and a multiple of 10",
+        ),
+        (message(|| Config::new().min_requests(0)), "min_requests is 0, it must be from 1 to 4294967295"),
+        (message(|| Config::new().probe_one_in(0)), "probe_one_in is 0, it must be from 1 to 4294967295"),
     ] {
         assert!(message.starts_with(expected), "{message}");
     }

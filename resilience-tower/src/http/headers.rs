@@ -15,6 +15,10 @@ use resilience_core::Call;
 /// }
 ///
 /// impl<B> Headers for Tenants<B> {
+///     fn headers(&self) -> &HeaderMap {
+///         self.request.headers()
+///     }
+///
 ///     fn headers_mut(&mut self) -> &mut HeaderMap {
 ///         self.request.headers_mut()
 ///     }
@@ -22,26 +26,41 @@ use resilience_core::Call;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not known to have HTTP headers",
-    note = "for a type of your own: `impl Headers for {Self}`, with the one method `headers_mut`"
+    note = "for a type of your own: `impl Headers for {Self}`, with `headers` and `headers_mut`"
 )]
 pub trait Headers {
     /// The headers.
+    fn headers(&self) -> &HeaderMap;
+
+    /// The headers, to change them.
     fn headers_mut(&mut self) -> &mut HeaderMap;
 }
 
 impl<B> Headers for Request<B> {
+    fn headers(&self) -> &HeaderMap {
+        self.headers()
+    }
+
     fn headers_mut(&mut self) -> &mut HeaderMap {
         self.headers_mut()
     }
 }
 
 impl<B> Headers for Response<B> {
+    fn headers(&self) -> &HeaderMap {
+        self.headers()
+    }
+
     fn headers_mut(&mut self) -> &mut HeaderMap {
         self.headers_mut()
     }
 }
 
 impl<R: Headers> Headers for Call<R> {
+    fn headers(&self) -> &HeaderMap {
+        self.request().headers()
+    }
+
     fn headers_mut(&mut self) -> &mut HeaderMap {
         self.request_mut().headers_mut()
     }
@@ -50,6 +69,10 @@ impl<R: Headers> Headers for Call<R> {
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 impl Headers for reqwest::Request {
+    fn headers(&self) -> &HeaderMap {
+        self.headers()
+    }
+
     fn headers_mut(&mut self) -> &mut HeaderMap {
         self.headers_mut()
     }
@@ -58,6 +81,10 @@ impl Headers for reqwest::Request {
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 impl Headers for reqwest::Response {
+    fn headers(&self) -> &HeaderMap {
+        self.headers()
+    }
+
     fn headers_mut(&mut self) -> &mut HeaderMap {
         self.headers_mut()
     }

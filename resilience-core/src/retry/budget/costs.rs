@@ -1,6 +1,19 @@
 //! What a retry costs, by the kind of failure that it follows.
 
-use crate::FailureKind;
+use crate::{FailureKind, range::Range};
+
+/// What a retry after a failure of this kind may cost.
+pub(super) const fn cost_of(kind: FailureKind) -> Range<u32> {
+    let name = match kind {
+        FailureKind::Transient => "cost of transient",
+        FailureKind::Fault => "cost of fault",
+        FailureKind::Throttled => "cost of throttled",
+        FailureKind::PeerOverloaded => "cost of peer_overloaded",
+        FailureKind::Timeout => "cost of timeout",
+        FailureKind::Permanent => "cost of permanent",
+    };
+    Range::new(name, 1, 1_000_000)
+}
 
 /// A cost for every kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

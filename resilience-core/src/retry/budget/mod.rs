@@ -28,8 +28,11 @@
 //! [`withdraw`](RetryBudget::withdraw) for each retry, [`deposit`](RetryBudget::deposit) if it succeeds, and
 //! [`close`](RetryBudget::close) however it ends.
 
+mod config;
 mod costs;
 mod in_flight;
+#[cfg(feature = "serde")]
+mod patch;
 mod ratio;
 mod shared;
 mod slices;
@@ -52,10 +55,16 @@ use self::shared::{Rules, Shared};
 use crate::{
     FailureKind,
     keyed::{Entry, Worth},
-    thousandths::thousandths,
 };
 
-pub use self::{ratio::Ratio, success_paid::SuccessPaid, tab::Tab};
+#[cfg(feature = "serde")]
+pub use self::patch::Patch;
+pub use self::{
+    config::{Config, InFlight, Throttle},
+    ratio::Ratio,
+    success_paid::SuccessPaid,
+    tab::Tab,
+};
 
 /// A retry budget: the handle to its shared state.
 ///
@@ -155,9 +164,7 @@ impl RetryBudget {
     #[must_use]
     #[track_caller]
     pub fn throttle(max: u32, ratio: f64) -> Self {
-        assert!((1..=1000).contains(&max), "max is {max}, it must be from 1 to 1000");
-        let ratio = thousandths("ratio", ratio, 0.001..=1000.0);
-        Self::of(Rules::Tokens(tokens::Rules::throttle(max, ratio)))
+        Throttle::new(max, ratio).into()
     }
 
     /// A limit of the retries in flight, as Envoy has it (`retry_budget`; there the defaults are 20 % and 3).
@@ -172,8 +179,7 @@ impl RetryBudget {
     #[must_use]
     #[track_caller]
     pub fn in_flight(percent: u32, min: u32) -> Self {
-        assert!((1..=100).contains(&percent), "percent is {percent}, it must be from 1 to 100");
-        Self::of(Rules::InFlight(in_flight::Rules { percent, min }))
+        InFlight::new(percent, min).into()
     }
 
     fn of(rules: Rules) -> Self {

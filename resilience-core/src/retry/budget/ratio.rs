@@ -3,7 +3,11 @@
 use std::{sync::OnceLock, time::Duration};
 
 use super::{RetryBudget, shared::Rules, slices};
-use crate::thousandths::thousandths;
+use crate::{range::Range, thousandths::Thousandths};
+
+pub(super) const RATIO: Thousandths = Thousandths::new("ratio", 0.0, 1.0);
+pub(super) const TTL: Range<Duration> = Range::new("ttl", Duration::from_secs(1), Duration::from_secs(60));
+pub(super) const RESERVE_PER_SECOND: Range<u32> = Range::new("reserve_per_second", 0, 100);
 
 /// The settings of a budget in proportion to recent requests: see [`RetryBudget::ratio`].
 ///
@@ -18,16 +22,16 @@ use crate::thousandths::thousandths;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ratio {
-    thousandths: u32,
-    ttl: Duration,
-    reserve_per_second: u32,
+    /// In thousandths.
+    pub(super) ratio: u32,
+    pub(super) ttl: Duration,
+    pub(super) reserve_per_second: u32,
 }
 
 impl Ratio {
     #[track_caller]
     pub(super) fn new(ratio: f64) -> Self {
-        let thousandths = thousandths("ratio", ratio, 0.0..=1.0);
-        Self { thousandths, ttl: Duration::from_secs(10), reserve_per_second: 10 }
+        Self { ratio: RATIO.expect(ratio), ttl: Duration::from_secs(10), reserve_per_second: 10 }
     }
 
     /// Grants so many retries a second, whatever the requests: that times [`ttl`](Self::ttl), rounded down, and again when
@@ -44,8 +48,7 @@ impl Ratio {
     #[must_use]
     #[track_caller]
     pub fn reserve_per_second(mut self, retries: u32) -> Self {
-        assert!(retries <= 100, "reserve_per_second is {retries}, it must be from 0 to 100");
-        self.reserve_per_second = retries;
+        self.reserve_per_second = RESERVE_PER_SECOND.expect(retries);
         self
     }
 
@@ -60,16 +63,14 @@ impl Ratio {
     #[must_use]
     #[track_caller]
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        const RANGE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
-        assert!(RANGE.contains(&ttl), "ttl is {ttl:?}, it must be from 1 s to 60 s");
-        self.ttl = ttl;
+        self.ttl = TTL.expect(ttl);
         self
     }
 }
 
 impl From<Ratio> for RetryBudget {
     fn from(settings: Ratio) -> Self {
-        let rules = slices::Rules::new(settings.thousandths, settings.ttl, settings.reserve_per_second);
+        let rules = slices::Rules::new(settings.ratio, settings.ttl, settings.reserve_per_second);
         Self::of(Rules::Ratio { rules, origin: OnceLock::new() })
     }
 }

@@ -1,7 +1,14 @@
 //! The settings of a budget that successes pay for.
 
-use super::{RetryBudget, costs::Costs, shared::Rules, tokens};
-use crate::FailureKind;
+use super::{
+    RetryBudget,
+    costs::{Costs, cost_of},
+    shared::Rules,
+    tokens,
+};
+use crate::{FailureKind, range::Range};
+
+pub(super) const CAPACITY: Range<u32> = Range::new("capacity", 1, 1_000_000);
 
 /// The settings of a budget that successes pay for: see [`RetryBudget::success_paid`].
 ///
@@ -14,13 +21,13 @@ use crate::FailureKind;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SuccessPaid {
-    capacity: u32,
-    costs: Costs,
+    pub(super) capacity: u32,
+    pub(super) cost: Costs,
 }
 
 impl SuccessPaid {
     pub(super) const fn new() -> Self {
-        Self { capacity: 300, costs: Costs { timeout: 10, ..Costs::all(3) } }
+        Self { capacity: 300, cost: Costs { timeout: 10, ..Costs::all(3) } }
     }
 
     /// Holds at most so many tokens, and holds them at first. Default: 300.
@@ -35,8 +42,7 @@ impl SuccessPaid {
     #[must_use]
     #[track_caller]
     pub fn capacity(mut self, tokens: u32) -> Self {
-        assert!((1..=1_000_000).contains(&tokens), "capacity is {tokens}, it must be from 1 to 1000000");
-        self.capacity = tokens;
+        self.capacity = CAPACITY.expect(tokens);
         self
     }
 
@@ -56,17 +62,13 @@ impl SuccessPaid {
     #[must_use]
     #[track_caller]
     pub fn cost(mut self, kind: FailureKind, tokens: u32) -> Self {
-        assert!(
-            (1..=1_000_000).contains(&tokens),
-            "cost of {kind:?} is {tokens}, it must be from 1 to 1000000"
-        );
-        self.costs.set(kind, tokens);
+        self.cost.set(kind, cost_of(kind).expect(tokens));
         self
     }
 }
 
 impl From<SuccessPaid> for RetryBudget {
     fn from(settings: SuccessPaid) -> Self {
-        Self::of(Rules::Tokens(tokens::Rules::success_paid(settings.capacity, settings.costs)))
+        Self::of(Rules::Tokens(tokens::Rules::success_paid(settings.capacity, settings.cost)))
     }
 }

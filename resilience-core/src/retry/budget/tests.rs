@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{RetryBudget, SuccessPaid, Tab};
+use super::{Config, InFlight, RetryBudget, SuccessPaid, Tab, Throttle};
 use crate::{
     FailureKind::{self, Fault, PeerOverloaded, Permanent, Throttled, Timeout, Transient},
     keyed::{Entry, Worth},
@@ -586,8 +586,8 @@ fn settings_out_of_range_are_refused_and_named() {
     let refused: [(Make, &str); 17] = [
         (|| RetryBudget::success_paid().capacity(0).into(), "capacity is 0, it must be from 1 to 1000000"),
         (|| RetryBudget::success_paid().capacity(1_000_001).into(), "capacity is 1000001, it must be"),
-        (|| SuccessPaid::new().cost(Timeout, 0).into(), "cost of Timeout is 0, it must be from 1 to 1000000"),
-        (|| SuccessPaid::new().cost(Fault, 1_000_001).into(), "cost of Fault is 1000001, it must be"),
+        (|| SuccessPaid::new().cost(Timeout, 0).into(), "cost of timeout is 0, it must be from 1 to 1000000"),
+        (|| SuccessPaid::new().cost(Fault, 1_000_001).into(), "cost of fault is 1000001, it must be"),
         (|| RetryBudget::ratio(-0.001).into(), "ratio is -0.001, it must be from 0 to 1 with at most"),
         (|| RetryBudget::ratio(1.001).into(), "ratio is 1.001, it must be from 0 to 1"),
         (|| RetryBudget::ratio(0.3333).into(), "ratio is 0.3333, it must be from 0 to 1 with at most three"),
@@ -596,11 +596,11 @@ fn settings_out_of_range_are_refused_and_named() {
             || RetryBudget::ratio(0.1).reserve_per_second(101).into(),
             "reserve_per_second is 101, it must be from 0 to 100",
         ),
-        (|| RetryBudget::ratio(0.1).ttl(999 * MS).into(), "ttl is 999ms, it must be from 1 s to 60 s"),
-        (|| RetryBudget::ratio(0.1).ttl(60_001 * MS).into(), "ttl is 60.001s, it must be from 1 s to 60 s"),
+        (|| RetryBudget::ratio(0.1).ttl(999 * MS).into(), "ttl is 999ms, it must be from 1s to 60s"),
+        (|| RetryBudget::ratio(0.1).ttl(60_001 * MS).into(), "ttl is 60.001s, it must be from 1s to 60s"),
         (|| RetryBudget::throttle(0, 0.1), "max is 0, it must be from 1 to 1000"),
         (|| RetryBudget::throttle(1001, 0.1), "max is 1001, it must be from 1 to 1000"),
-        (|| RetryBudget::throttle(10, 0.0), "ratio is 0, it must be from 0.001 to 1000 with at most three"),
+        (|| RetryBudget::throttle(10, 0.0), "ratio is 0.0, it must be from 0.001 to 1000 with at most three"),
         (|| RetryBudget::throttle(10, 0.0005), "ratio is 0.0005, it must be from 0.001 to 1000"),
         (|| RetryBudget::in_flight(0, 3), "percent is 0, it must be from 1 to 100"),
         (|| RetryBudget::in_flight(101, 3), "percent is 101, it must be from 1 to 100"),
@@ -609,6 +609,21 @@ fn settings_out_of_range_are_refused_and_named() {
         let panic = std::panic::catch_unwind(make).unwrap_err();
         let said = panic.downcast_ref::<String>().unwrap();
         assert!(said.starts_with(text), "{said:?} for {text:?}");
+    }
+}
+
+#[test]
+fn a_config_makes_the_budget_that_it_names() {
+    let same: [(Config, RetryBudget); 5] = [
+        (Config::default(), RetryBudget::new()),
+        (RetryBudget::ratio(0.5).into(), RetryBudget::ratio(0.5).into()),
+        (Config::Quota, RetryBudget::quota()),
+        (Throttle::new(7, 0.1).into(), RetryBudget::throttle(7, 0.1)),
+        (InFlight::new(20, 4).into(), RetryBudget::in_flight(20, 4)),
+    ];
+    for (config, budget) in same {
+        let made = RetryBudget::from(config);
+        assert_eq!(format!("{:?}", made.shared), format!("{:?}", budget.shared));
     }
 }
 

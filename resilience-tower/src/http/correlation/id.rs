@@ -111,7 +111,7 @@ impl error::Error for InvalidId {}
 mod tests {
     use super::*;
 
-    const NAME: HeaderName = HeaderName::from_static("x-request-id");
+    const NAME: HeaderName = HeaderName::from_static("x-correlation-id");
 
     #[test]
     fn each_byte_is_allowed_or_not() {

@@ -4,7 +4,7 @@ use tower_layer::Layer;
 use super::{Correlation, CorrelationId};
 
 /// The header that ids are in unless another is given.
-pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const X_CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
 /// Sees to it that every request has a [`CorrelationId`]: the one it came with, or a new one if that is missing or bad.
 ///
@@ -12,7 +12,7 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 ///
 /// ```
 /// use http::{Request, Response};
-/// use resilience_tower::http::correlation::{CorrelationLayer, X_REQUEST_ID};
+/// use resilience_tower::http::correlation::{CorrelationLayer, X_CORRELATION_ID};
 /// use std::convert::Infallible;
 /// use tower::{ServiceBuilder, ServiceExt, service_fn};
 ///
@@ -22,11 +22,11 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 ///     .layer(CorrelationLayer::new().answered(true))
 ///     .service(service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(()))));
 ///
-/// let known = Request::get("/").header(X_REQUEST_ID, "order-7").body(())?;
-/// assert_eq!(server.clone().oneshot(known).await?.headers()[X_REQUEST_ID], "order-7");
+/// let known = Request::get("/").header(X_CORRELATION_ID, "order-7").body(())?;
+/// assert_eq!(server.clone().oneshot(known).await?.headers()[X_CORRELATION_ID], "order-7");
 ///
-/// let hostile = Request::get("/").header(X_REQUEST_ID, "7\"><script>").body(())?;
-/// assert_eq!(server.oneshot(hostile).await?.headers()[X_REQUEST_ID].len(), 32);
+/// let hostile = Request::get("/").header(X_CORRELATION_ID, "7\"><script>").body(())?;
+/// assert_eq!(server.oneshot(hostile).await?.headers()[X_CORRELATION_ID].len(), 32);
 /// # Ok(())
 /// # }
 /// ```
@@ -43,10 +43,10 @@ pub struct CorrelationLayer<F = fn() -> CorrelationId> {
 }
 
 impl CorrelationLayer {
-    /// Ids in `x-request-id`; new ones are [random](CorrelationId::random).
+    /// Ids in `x-correlation-id`; new ones are [random](CorrelationId::random).
     #[must_use]
     pub fn new() -> Self {
-        Self { name: X_REQUEST_ID, create: CorrelationId::random, answered: false }
+        Self { name: X_CORRELATION_ID, create: CorrelationId::random, answered: false }
     }
 }
 
@@ -57,8 +57,8 @@ impl Default for CorrelationLayer {
 }
 
 impl<F> CorrelationLayer<F> {
-    /// The header that the id is in, such as `x-correlation-id`. `x-request-id` by default, as proxies (Envoy, nginx, Heroku's
-    /// router) have it.
+    /// The header that the id is in. `x-correlation-id` by default; `x-request-id` is what proxies (Envoy, nginx, Heroku's router)
+    /// write.
     #[must_use]
     pub fn header(self, name: HeaderName) -> Self {
         Self { name, ..self }

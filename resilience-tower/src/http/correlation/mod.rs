@@ -18,17 +18,17 @@
 //!
 //! ```
 //! use http::{HeaderMap, Request};
-//! use resilience_tower::http::correlation::{CorrelationId, X_REQUEST_ID};
+//! use resilience_tower::http::correlation::{CorrelationId, X_CORRELATION_ID};
 //!
 //! fn forward<B>(incoming: &HeaderMap, mut outgoing: Request<B>) -> Request<B> {
-//!     if let Some(id) = CorrelationId::of(incoming, &X_REQUEST_ID) {
-//!         outgoing.headers_mut().insert(X_REQUEST_ID, id.into());
+//!     if let Some(id) = CorrelationId::of(incoming, &X_CORRELATION_ID) {
+//!         outgoing.headers_mut().insert(X_CORRELATION_ID, id.into());
 //!     }
 //!     outgoing
 //! }
 //!
 //! let mut incoming = HeaderMap::new();
-//! incoming.insert(X_REQUEST_ID, CorrelationId::random().into());
+//! incoming.insert(X_CORRELATION_ID, CorrelationId::random().into());
 //! assert_eq!(forward(&incoming, Request::new(())).headers(), &incoming);
 //! ```
 
@@ -39,6 +39,6 @@ mod service;
 
 pub use self::{
     id::{CorrelationId, InvalidId},
-    layer::{CorrelationLayer, X_REQUEST_ID},
+    layer::{CorrelationLayer, X_CORRELATION_ID},
     service::Correlation,
 };

@@ -61,14 +61,12 @@
 //! # }
 //! ```
 
-mod carry_headers;
 pub mod future;
 mod header;
 mod read;
 mod write;
 
 pub use self::{
-    carry_headers::CarryHeaders,
     header::DeadlineHeader,
     read::{ReadDeadline, ReadDeadlineLayer},
     write::{WriteDeadline, WriteDeadlineLayer},

@@ -7,8 +7,8 @@ use resilience_core::{CarryContext, Deadline, Observer, Refusal, striped::Stripe
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{CarryHeaders, DeadlineHeader, future::ResponseFuture};
-use crate::time;
+use super::{DeadlineHeader, future::ResponseFuture};
+use crate::{http::Headers, time};
 
 /// Reads from a header how much time the caller has left, and puts the deadline into the call context.
 ///
@@ -140,7 +140,7 @@ where
     S: Service<Req>,
     S::Error: Refusal,
     O: Observer,
-    Req: CarryContext + CarryHeaders,
+    Req: CarryContext + Headers,
 {
     type Response = S::Response;
     type Error = S::Error;

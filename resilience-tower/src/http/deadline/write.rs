@@ -7,8 +7,8 @@ use resilience_core::{CarryContext, Deadline, Observer, Refusal, striped::Stripe
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{CarryHeaders, DeadlineHeader, future::ResponseFuture};
-use crate::time;
+use super::{DeadlineHeader, future::ResponseFuture};
+use crate::{http::Headers, time};
 
 /// Writes into a header of each attempt how much time is left for it.
 ///
@@ -115,7 +115,7 @@ where
     S: Service<Req>,
     S::Error: Refusal,
     O: Observer,
-    Req: CarryContext + CarryHeaders,
+    Req: CarryContext + Headers,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -135,7 +135,7 @@ where
 
 impl<O> WriteDeadlineLayer<O> {
     /// Says in the request what is left for it. Fails with the deadline if that is over.
-    fn write(&self, request: &mut (impl CarryContext + CarryHeaders)) -> Result<(), (Deadline, Instant)> {
+    fn write(&self, request: &mut (impl CarryContext + Headers)) -> Result<(), (Deadline, Instant)> {
         let Some(context) = request.context() else { return Ok(()) };
         let deadline = context.deadline().map(|deadline| (deadline, time::now()));
         let remaining = deadline.map(|(deadline, now)| deadline.remaining(now));
