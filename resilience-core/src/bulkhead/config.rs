@@ -60,6 +60,12 @@ impl Config {
         }
     }
 
+    /// How long a call waits at most: see [`max_wait`](Self::max_wait).
+    #[must_use]
+    pub const fn longest_wait(&self) -> Duration {
+        self.max_wait
+    }
+
     /// How long a call may wait for its turn. Zero by default: it is refused at once.
     ///
     /// # Choosing a value

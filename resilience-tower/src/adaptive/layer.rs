@@ -116,8 +116,11 @@ impl<C: Clone, O: Clone, F: Clone, P: Clone> AdaptiveLayer<C, O, F, P> {
     where
         G: Fn(&Req) -> K,
     {
+        self.with_share(ByKey(key))
+    }
+
+    pub(crate) fn with_share<G>(self, share: G) -> AdaptiveLayer<C, O, G, P> {
         let Shared { limit, classify, observer, priority, .. } = (*self.shared).clone();
-        let share = ByKey(key);
         AdaptiveLayer { shared: StripedArc::new(Shared { limit, classify, observer, share, priority }) }
     }
 }

@@ -43,6 +43,13 @@ impl<Req> Share<Req> for Unshared {
 #[derive(Clone, Copy)]
 pub struct ByKey<F>(pub(super) F);
 
+impl<F> ByKey<F> {
+    #[cfg(feature = "http")]
+    pub(crate) const fn new(key: F) -> Self {
+        Self(key)
+    }
+}
+
 impl<F, Req, K> Share<Req> for ByKey<F>
 where
     F: Fn(&Req) -> K,

@@ -13,6 +13,31 @@ use std::{error, fmt};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid(pub(super) String);
 
+impl Invalid {
+    /// A part that is built in, or is not, stays so.
+    pub(super) fn unless_built_in(part: &str, is: bool, shall: bool) -> Result<(), Self> {
+        let on = |on| if on { "on" } else { "off" };
+        if is == shall {
+            return Ok(());
+        }
+        Err(Self(format!(
+            "`{part}` is {} in this stack, and cannot be turned {} while it runs: make a new stack",
+            on(is),
+            on(shall),
+        )))
+    }
+
+    /// A value that is built in stays as it is.
+    pub(super) fn unless_fixed<T: PartialEq + fmt::Debug>(field: &str, is: T, shall: T) -> Result<(), Self> {
+        if is == shall {
+            return Ok(());
+        }
+        Err(Self(format!(
+            "`{field}` is {is:?} in this stack, and cannot become {shall:?} while it runs: make a new stack"
+        )))
+    }
+}
+
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -1,6 +1,7 @@
 //! Ready-made stacks: all policies in the right order, with defaults that survive real failures.
 //!
-//! [`client`](fn@client) goes around what sends requests. It is a layer of a named type; nothing is boxed. Each part has settings, can be left out, and has a handle while the stack runs; layers of one's own go into the slots.
+//! [`client`](fn@client) goes around what sends requests, [`server`](fn@server) (feature `http`) around what answers them. Both are layers
+//! of named types; nothing is boxed. Each part has settings, can be left out, and has a handle while the stack runs; layers of one's own go into the slots.
 //!
 //! # A client, outermost first
 //!
@@ -17,16 +18,42 @@
 //! | slot for the [attempt](ClientLayer::attempt) | empty | |
 //! | attempt timeout | 2 s | |
 //!
+//! A call that a handler makes under a server's stack inherits the deadline of the request that it works on.
+//!
+//! # A server, outermost first
+//!
+//! | part | by default |
+//! |---|---|
+//! | correlation id: kept or made, and answered | `x-correlation-id` |
+//! | refusals turned into responses | problem documents with `Retry-After` |
+//! | slot for the [operation](ServerLayer::operation) | empty |
+//! | [drain](ServerHandle::drain) | |
+//! | adaptive limit, with fair shares for each [key](ServerLayer::per) | latency target of 200 ms |
+//! | rate limit, for each key | off |
+//! | the caller's deadline read | `x-request-timeout-ms` |
+//! | bulkhead | off |
+//! | total timeout | 30 s |
+//! | the deadline handed on to the calls of the handler | |
+//!
+//! `axum` takes it with one `.layer(..)`.
+//!
+//! # In and out of a client's stack
+//!
 //! The service inside needs no changes: requests go in as they are, or as a [`Call`](resilience_core::Call) with a context of its own, and
 //! errors come out as [`Error<E>`](resilience_core::Error).
 
 mod client;
 mod invalid;
 mod optional;
+#[cfg(feature = "http")]
+mod server;
 
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
-pub use self::client::Destination;
+pub use self::{
+    client::Destination,
+    server::{Enter, Parts as ServerParts, ServerHandle, ServerLayer, ServerSettings, server},
+};
 pub use self::{
     client::{
         Carried, Client, ClientHandle, ClientLayer, ClientSettings, IntoCall, OneDestination, Parts, Routed,

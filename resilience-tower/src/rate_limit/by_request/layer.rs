@@ -58,6 +58,11 @@ impl<L, O> RateLimitByLayer<L, O> {
         Self { limits, settings }
     }
 
+    #[cfg(feature = "http")]
+    pub(crate) const fn with_limits(limits: L) -> RateLimitByLayer<L> {
+        RateLimitByLayer::from_parts(limits, Settings::new())
+    }
+
     /// Has a call over the limit wait for its turn, up to `limit` and no longer than its deadline leaves. What would have to wait
     /// longer is refused at once.
     ///

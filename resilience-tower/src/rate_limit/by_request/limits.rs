@@ -129,10 +129,10 @@ struct Quotas<K> {
     epoch: u64,
 }
 
-pub(super) type QuotaOf<K> = Arc<dyn Fn(&K) -> Quota + Send + Sync>;
+pub(crate) type QuotaOf<K> = Arc<dyn Fn(&K) -> Quota + Send + Sync>;
 
 impl<K: Hash + Eq, Q> ByKey<K, Q> {
-    pub(super) fn new(key: Q, quota: Quota, capacity: NonZeroUsize, idle: Duration) -> Self {
+    pub(crate) fn new(key: Q, quota: Quota, capacity: NonZeroUsize, idle: Duration) -> Self {
         let limiters = Keyed::new(capacity, idle);
         let quotas = Mutex::new(Quotas { of: Arc::new(move |_: &K| quota), epoch: 0 });
         Self { table: Arc::new(Table { limiters, quotas }), key, cost: One }
@@ -163,7 +163,7 @@ impl<K: Hash + Eq + Clone, Q, C> ByKey<K, Q, C> {
     }
 
     /// For all keys, those there are and those to come.
-    pub(super) fn reconfigure(&self, of: &QuotaOf<K>, now: Instant) {
+    pub(crate) fn reconfigure(&self, of: &QuotaOf<K>, now: Instant) {
         self.set_quotas(Arc::clone(of));
         for (key, limiter) in self.limiters().entries() {
             limiter.reconfigure(of(&key), now);

@@ -108,7 +108,11 @@ impl<K: Hash + Eq + Clone> ClientHandle<K> {
     pub fn reconfigure(&self, settings: &ClientSettings) -> Result<(), Invalid> {
         settings.check()?;
         let Limits { bulkhead, rate_limit, .. } = &*self.limits;
-        self.check_shape(settings)?;
+        Invalid::unless_built_in("bulkhead", bulkhead.is_some(), settings.bulkhead.is_some())?;
+        Invalid::unless_built_in("rate_limit", rate_limit.is_some(), settings.rate_limit.is_some())?;
+        if rate_limit.is_some() {
+            Invalid::unless_fixed("rate_limit_wait", self.limits.rate_limit_wait, settings.rate_limit_wait)?;
+        }
         let mut current = self.limits.settings.lock();
         *current = settings.clone();
         let now = time::now();
@@ -120,28 +124,6 @@ impl<K: Hash + Eq + Clone> ClientHandle<K> {
         }
         // Under the lock, so that of two changes at once one is in force everywhere.
         self.table.reconfigure(settings.per_key(), now, |_| ());
-        Ok(())
-    }
-
-    /// What is built in cannot change.
-    fn check_shape(&self, settings: &ClientSettings) -> Result<(), Invalid> {
-        let Limits { bulkhead, rate_limit, rate_limit_wait, .. } = &*self.limits;
-        let built_in = |part: &str, is: bool, shall: bool| match is == shall {
-            true => Ok(()),
-            false => Err(Invalid(format!(
-                "`{part}` is {} in this stack, and cannot be turned {} while it runs: make a new stack",
-                if is { "on" } else { "off" },
-                if shall { "on" } else { "off" },
-            ))),
-        };
-        built_in("bulkhead", bulkhead.is_some(), settings.bulkhead.is_some())?;
-        built_in("rate_limit", rate_limit.is_some(), settings.rate_limit.is_some())?;
-        if rate_limit.is_some() && *rate_limit_wait != settings.rate_limit_wait {
-            return Err(Invalid(format!(
-                "`rate_limit_wait` is {rate_limit_wait:?} in this stack, and cannot become {:?} while it runs: make a new stack",
-                settings.rate_limit_wait,
-            )));
-        }
         Ok(())
     }
 }

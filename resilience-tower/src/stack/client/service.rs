@@ -9,6 +9,7 @@ use super::{
     carried::{Carried, Routed},
 };
 use crate::{
+    call::inherited,
     Bulkhead, PerKey, RateLimit, Retry, Timeout, Transport,
     per_key::{ByKey, Find, OperationSettings},
     stack::Optional,
@@ -70,6 +71,9 @@ where
         let (to, mut call) = self.find.find(request.into_call(), now);
         let OperationSettings { total_timeout, attempt_timeout, .. } = to.operation;
         call.context_mut().limit_by_default(total_timeout, attempt_timeout);
+        if let Some(deadline) = inherited() {
+            call.context_mut().tighten(deadline);
+        }
         // All up to the attempt are reached at once, or say that they waited.
         call.context_mut().set_now(Some(now));
         self.inner.call(Routed { call, to })
