@@ -19,6 +19,7 @@
 //! | offer it no more than it takes | [`throttle`] |
 //! | find how much may run at a time | [`AdaptiveLimit`] |
 //! | try again, how soon, and who pays for it | [`RetryPolicy`], [`Backoff`], [`RetryBudget`] |
+//! | stop a server without losing a call | [`drain`] |
 //! | let only so many calls through | [`RateLimiter`], [`Quota`] |
 //! | answer in place of what failed | [`fallback`] |
 //! | keep one policy per host or tenant | [`keyed`] |
@@ -34,6 +35,7 @@ pub mod bulkhead;
 pub mod circuit_breaker;
 pub mod context;
 mod deadline;
+pub mod drain;
 mod error;
 mod event;
 pub mod fallback;
@@ -62,6 +64,7 @@ pub use bulkhead::Bulkhead;
 pub use circuit_breaker::CircuitBreaker;
 pub use context::{Call, CarryContext, Context};
 pub use deadline::Deadline;
+pub use drain::Drain;
 pub use error::Error;
 pub use event::{Event, Observer};
 pub use hint::Hint;
