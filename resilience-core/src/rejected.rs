@@ -201,9 +201,9 @@ impl fmt::Display for Rejected {
             Self::Overloaded { limit, in_flight } => {
                 write!(f, "no room under the adaptive limit of {limit}, {in_flight} calls are in flight")
             }
-            Self::Draining { retry_after: Duration::ZERO } => {
-                f.write_str("the server admits calls again and was not readied for this one, try again at once")
-            }
+            Self::Draining { retry_after: Duration::ZERO } => f.write_str(
+                "the server admits calls again and was not readied for this one, try again at once",
+            ),
             Self::Draining { retry_after } => {
                 write!(f, "the server drains and admits no calls, try again in {retry_after:?}")
             }

@@ -86,8 +86,9 @@ fn a_call_ends_on_any_thread_and_every_thread_refuses() {
     let drain = Drain::new();
     let here = drain.try_acquire().unwrap();
     let drain = &drain;
-    let there: Vec<_> =
-        thread::scope(|s| (0..20).map(|_| s.spawn(|| drain.try_acquire().unwrap()).join().unwrap()).collect());
+    let there: Vec<_> = thread::scope(|s| {
+        (0..20).map(|_| s.spawn(|| drain.try_acquire().unwrap()).join().unwrap()).collect()
+    });
     assert_eq!(drain.snapshot().running, 21);
     let mut waiter = drain.begin();
     let task = Task::new();

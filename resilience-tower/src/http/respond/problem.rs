@@ -79,6 +79,10 @@ impl Problem {
                 "overloaded",
                 "The service has more work than it can do. The request was not carried out; send it again later, with growing pauses."
             ),
+            Rejected::Draining { .. } => unavailable!(
+                "draining",
+                "The server is about to stop. The request was not carried out; send it again after the time that is asked for, over a new connection."
+            ),
             Rejected::RateLimited { .. } => too_many!(
                 "rate_limited",
                 "Too many requests in a short time. This one was not carried out; send it again, and others, no sooner than asked for."
@@ -116,6 +120,7 @@ impl Problem {
 /// | `BulkheadFull`, `BulkheadQueueFull`, `BulkheadTimedOut`, `BulkheadShed` | 503 | `bulkhead_full` |
 /// | `Throttled` | 503 | `throttled` |
 /// | `Overloaded`, `NotReady` | 503 | `overloaded` |
+/// | `Draining` | 503 | `draining` |
 /// | `RateLimited` | 429 | `rate_limited` |
 /// | `CostAboveBurst` | 429 | `cost_above_burst` |
 /// | `AttemptTimeout` | 504 | `attempt_timeout` |
