@@ -23,6 +23,7 @@
 //! | let only so many calls through | [`RateLimiter`], [`Quota`] |
 //! | answer in place of what failed | [`fallback`] |
 //! | keep one policy per host or tenant | [`keyed`] |
+//! | see and steer what runs | [`registry`] |
 //! | watch | [`Event`], [`Observer`], [`Outcome`] |
 //!
 //! With the feature `serde` the settings of every policy can be read from a file: see the module `settings`.
@@ -45,6 +46,7 @@ mod nanos;
 mod outcome;
 mod range;
 pub mod rate_limit;
+pub mod registry;
 mod rejected;
 pub mod retry;
 mod rng;
@@ -70,6 +72,7 @@ pub use event::{Event, Observer};
 pub use hint::Hint;
 pub use outcome::Outcome;
 pub use rate_limit::{Quota, RateLimiter};
+pub use registry::Registry;
 pub use rejected::{BoxError, Refusal, Rejected};
 pub use retry::{RetryBudget, RetryPolicy};
 pub use rng::Rng;
