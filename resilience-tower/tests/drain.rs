@@ -159,6 +159,7 @@ async fn a_busy_inner_service_keeps_nobody_from_being_refused() {
 async fn a_call_that_was_not_readied_because_of_a_drain_is_refused_after_it() {
     let layer = DrainLayer::new();
     let mut service = layer.layer(ConcurrencyLimit::new(slow(), 1));
+    assert_eq!(service.ready().await.unwrap().call(Call::new(1)).await, Ok(1), "its readiness is used up");
     drop(layer.handle().drain(SECOND));
     poll_fn(|cx| service.poll_ready(cx)).await.unwrap();
     layer.handle().resume();
