@@ -6,9 +6,9 @@ use resilience_core::{
 };
 
 use crate::{
-    AdaptiveMetrics, AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, DrainMetrics, FallbackMetrics, LoadShedMetrics,
-    OperationLayer, PerKeyMetrics, RateLimitMetrics, RetryMetrics, ThrottleMetrics, TimeoutMetrics,
-    keyed::KeyedMetrics, labels::Labels, names, per_key::PerKeyGauges, registry::Registry,
+    AdaptiveMetrics, AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, DrainMetrics, FallbackMetrics,
+    LoadShedMetrics, OperationLayer, PerKeyMetrics, RateLimitMetrics, RetryMetrics, ThrottleMetrics,
+    TimeoutMetrics, keyed::KeyedMetrics, labels::Labels, names, per_key::PerKeyGauges, registry::Registry,
 };
 
 /// The metrics of one pipeline: a client of one dependency, or one server.

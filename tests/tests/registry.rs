@@ -5,15 +5,17 @@
 use std::time::Duration;
 
 use resilience_core::{
-    AdaptiveLimit, Bulkhead, Call, CircuitBreaker, Drain, Error, Quota, RateLimiter, Registry, Rejected,
-    RetryBudget, RetryPolicy, Throttle, adaptive, bulkhead, circuit_breaker,
+    AdaptiveLimit, Bulkhead, Call, CircuitBreaker, Drain, Error, FailureKind, Quota, RateLimiter, Registry,
+    Rejected, RetryBudget, RetryPolicy, Throttle, Verdict, adaptive, bulkhead, circuit_breaker,
     keyed::Keyed,
-    registry::{Figure, Registration},
+    registry::{Figure, Policy, PolicySnapshot, Registration},
     throttle,
 };
 use resilience_tower::{
-    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, DrainLayer, RateLimitLayer, RetryLayer, ThrottleLayer,
-    circuit_breaker::KeyedCircuitBreakerLayer,
+    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, DrainLayer, PerKeyLayer, RateLimitLayer, RetryLayer,
+    ThrottleLayer,
+    per_key::{self, Policies},
+    stack,
 };
 use tests::{
     inner::{Do, Outage, Strict},
@@ -117,17 +119,58 @@ async fn every_policy_of_a_stack_is_seen_and_steered_by_name() {
 async fn the_table_of_a_keyed_layer_is_counted_and_steered_by_key() {
     let registry = Registry::new();
     let host = |call: &Call<Do>| if *call.request() == Do::Fail { "bad" } else { "good" };
-    let layer = KeyedCircuitBreakerLayer::new(circuit_breaker::Config::new().consecutive_failures(1), host);
-    registry.register("pay", "per_host", layer.breakers().clone()).unwrap().keep();
-    let service = ServiceBuilder::new().layer(layer).service(Strict::new(|| Error::inner(Outage)));
+    let breaker = circuit_breaker::Config::new().consecutive_failures(1);
+    let layer = PerKeyLayer::new(per_key::Settings::new().circuit_breaker(breaker), host);
+    registry.register("pay", "per_host", layer.table().clone()).unwrap().keep();
+    let service = ServiceBuilder::new().layer(layer.clone()).service(Strict::new(|| Error::inner(Outage)));
     for what in [Do::Answer, Do::Fail] {
         let _ = service.clone().oneshot(Call::new(what)).await;
     }
-    let figures = &registry.snapshot(now())[0].figures;
-    assert_eq!((figures["keys"], figures["limiting"]), (Figure::Count(2), Figure::Count(1)));
+    let row = registry.snapshot(now()).remove(0);
+    assert_eq!((row.kind, row.state), ("per_key", "limiting"));
+    assert_eq!((row.figures["keys"], row.figures["limiting"]), (Figure::Count(2), Figure::Count(1)));
 
-    let table: Keyed<&str, CircuitBreaker> = registry.get("pay", "per_host").unwrap();
-    let _ = table.get(&"good", now()).unwrap().force_open(now());
+    let table: Keyed<&str, Policies> = registry.get("pay", "per_host").unwrap();
+    let good = table.get(&"good", now()).unwrap();
+    let seen = |policies: &Policies| {
+        let PolicySnapshot { state, figures, .. } = policies.snapshot(now());
+        (state, figures.into_iter().collect::<Vec<_>>())
+    };
+    assert_eq!(seen(&good), ("admitting", vec![("circuit_breaker", Figure::Count(0))]));
+    let _ = good.circuit_breaker().unwrap().force_open(now());
+    assert_eq!(seen(&good), ("limiting", vec![("circuit_breaker", Figure::Count(1))]));
     let refused = service.oneshot(Call::new(Do::Answer)).await;
     assert_eq!(refusal(refused), Rejected::CircuitOpen { retry_after: None });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_limits_if_any_of_its_policies_does() {
+    let layer = stack::client("pay");
+    let policies = layer.handle().policies(&());
+    let registry = Registry::new();
+    registry.register("pay", "destinations", layer.handle().destinations().clone()).unwrap().keep();
+    let limiting = || {
+        let snapshot = policies.snapshot(now());
+        assert_eq!((snapshot.limiting, snapshot.figures.len()), (policies.is_limiting(now()), 4));
+        assert_eq!(registry.snapshot(now())[0].limiting, snapshot.limiting);
+        let ones = snapshot.figures.into_iter().filter(|&(_, figure)| figure == Figure::Count(1));
+        ones.map(|(kind, _)| kind).collect::<Vec<_>>()
+    };
+    assert_eq!(limiting(), [""; 0]);
+    let acquire = || policies.adaptive().unwrap().try_acquire(adaptive::Priority::Critical, now);
+    let permits: Vec<_> = std::iter::from_fn(|| acquire().ok()).collect();
+    assert_eq!(limiting(), ["adaptive"]);
+    let budget = policies.retry_budget().unwrap();
+    let mut tab = budget.open(now);
+    while budget.withdraw(&mut tab, FailureKind::Timeout, now) {}
+    while budget.withdraw(&mut tab, FailureKind::Transient, now) {}
+    assert_eq!(limiting(), ["adaptive", "retry"]);
+    drop(permits);
+    assert_eq!(limiting(), ["retry"]);
+    for _ in 0..40 {
+        if let Ok(permit) = policies.throttle().unwrap().try_acquire(now) {
+            permit.finish(Verdict::Failure(FailureKind::Fault), now);
+        }
+    }
+    assert_eq!(limiting(), ["retry", "throttle"]);
 }

@@ -196,6 +196,7 @@ mod tests {
             (Rejected::Throttled { per_mille: 7357 }, 503, "throttled"),
             (Rejected::NotReady { waited: wait }, 503, "overloaded"),
             (Rejected::Overloaded { limit: 7357, in_flight: 7357 }, 503, "overloaded"),
+            (Rejected::Draining { retry_after: wait }, 503, "draining"),
             (Rejected::RateLimited { retry_after: wait }, 429, "rate_limited"),
             (Rejected::CostAboveBurst { cost: 7357, burst: 7357 }, 429, "cost_above_burst"),
             (Rejected::AttemptTimeout { limit: wait, elapsed: wait }, 504, "attempt_timeout"),
@@ -243,5 +244,7 @@ mod tests {
     fn a_wait_that_is_over_is_zero_and_one_that_nobody_knows_is_not_there() {
         assert_eq!(parts(Rejected::CircuitOpen { retry_after: Some(ZERO) }), (503, Some("0".to_owned())));
         assert_eq!(parts(Rejected::CircuitOpen { retry_after: None }), (503, None));
+        let draining = Rejected::Draining { retry_after: Duration::from_millis(1500) };
+        assert_eq!(parts(draining), (503, Some("2".to_owned())));
     }
 }
