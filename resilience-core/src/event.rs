@@ -83,6 +83,11 @@ pub enum Event {
         /// How it went.
         ending: Ending,
     },
+    /// A server that is about to stop refused a call.
+    DrainRejected {
+        /// When the caller was told to try again.
+        retry_after: Duration,
+    },
     /// A failed attempt will be followed by another.
     RetryScheduled {
         /// The number of the attempt to come.

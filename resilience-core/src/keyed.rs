@@ -12,6 +12,7 @@ use std::{
     fmt,
     hash::{BuildHasher, Hash, RandomState},
     num::NonZeroUsize,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -66,12 +67,16 @@ impl Entry for CircuitBreaker {
 /// assert!(again.try_acquire(|| now).0.is_err());
 /// assert_eq!(breakers.len(), 1);
 /// ```
+///
+/// # Clone
+///
+/// A clone is the same table.
 pub struct Keyed<K, V> {
     hasher: RandomState,
-    shards: Box<[Locked<K, V>]>,
+    shards: Arc<[Locked<K, V>]>,
     shard_capacity: usize,
     idle: Duration,
-    overflow: Mutex<Option<V>>,
+    overflow: Arc<Mutex<Option<V>>>,
 }
 
 type Locked<K, V> = Padded<Mutex<Shard<K, V>>>;
@@ -128,7 +133,7 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
             shard_capacity: capacity.get() / shards,
             hasher: RandomState::new(),
             idle,
-            overflow: Mutex::new(None),
+            overflow: Arc::new(Mutex::new(None)),
         }
     }
 
@@ -207,7 +212,7 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
         K: Clone,
     {
         let mut all = Vec::new();
-        for shard in &self.shards {
+        for shard in self.shards.iter() {
             let shard = shard.0.lock();
             all.extend(shard.entries.iter().map(|slot| (slot.key.clone(), slot.value.clone())));
         }
@@ -244,7 +249,7 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let mut sum = Snapshot::default();
-        for shard in &self.shards {
+        for shard in self.shards.iter() {
             let shard = shard.0.lock();
             sum.entries += shard.entries.len();
             sum.evictions.idle += shard.evictions.idle;
@@ -258,7 +263,7 @@ impl<K: Hash + Eq, V: Entry> Keyed<K, V> {
     /// `look` runs outside of every lock, on clones; this counts as no use of the entries.
     pub fn for_each(&self, mut look: impl FnMut(&V)) {
         let mut clones = Vec::new();
-        for shard in &self.shards {
+        for shard in self.shards.iter() {
             clones.extend(shard.0.lock().entries.iter().map(|slot| slot.value.clone()));
             clones.drain(..).for_each(|value| look(&value));
         }
@@ -332,6 +337,17 @@ impl<K, V: Entry> Shard<K, V> {
             }
         }
         evicted
+    }
+}
+
+impl<K, V> Clone for Keyed<K, V> {
+    fn clone(&self) -> Self {
+        Self {
+            hasher: self.hasher.clone(),
+            shards: Arc::clone(&self.shards),
+            overflow: Arc::clone(&self.overflow),
+            ..*self
+        }
     }
 }
 
@@ -423,6 +439,17 @@ mod tests {
         assert_eq!([lab.put(5, Worth::Nothing).1, lab.put(6, Worth::Nothing).1], [5, 5], "they share");
         assert_eq!(lab.keys(), [1, 2, 3, 4]);
         assert_eq!(lab.table.overflow().map(|policy| policy.1), Some(5));
+    }
+
+    #[test]
+    fn a_clone_is_the_same_table() {
+        let mut lab = Lab::new();
+        let clone = lab.table.clone();
+        for key in 1..=5 {
+            lab.put(key, Worth::InForce);
+        }
+        assert_eq!((clone.len(), clone.overflow().map(|policy| policy.1)), (4, Some(5)));
+        assert_eq!(clone.get(&3, lab.now).map(|policy| policy.1), Some(3));
     }
 
     #[test]

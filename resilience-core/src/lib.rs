@@ -19,9 +19,11 @@
 //! | offer it no more than it takes | [`throttle`] |
 //! | find how much may run at a time | [`AdaptiveLimit`] |
 //! | try again, how soon, and who pays for it | [`RetryPolicy`], [`Backoff`], [`RetryBudget`] |
+//! | stop a server without losing a call | [`drain`] |
 //! | let only so many calls through | [`RateLimiter`], [`Quota`] |
 //! | answer in place of what failed | [`fallback`] |
 //! | keep one policy per host or tenant | [`keyed`] |
+//! | see and steer what runs | [`registry`] |
 //! | watch | [`Event`], [`Observer`], [`Outcome`] |
 //!
 //! With the feature `serde` the settings of every policy can be read from a file: see the module `settings`.
@@ -34,6 +36,7 @@ pub mod bulkhead;
 pub mod circuit_breaker;
 pub mod context;
 mod deadline;
+pub mod drain;
 mod error;
 mod event;
 pub mod fallback;
@@ -43,6 +46,7 @@ mod nanos;
 mod outcome;
 mod range;
 pub mod rate_limit;
+pub mod registry;
 mod rejected;
 pub mod retry;
 mod rng;
@@ -62,11 +66,13 @@ pub use bulkhead::Bulkhead;
 pub use circuit_breaker::CircuitBreaker;
 pub use context::{Call, CarryContext, Context};
 pub use deadline::Deadline;
+pub use drain::Drain;
 pub use error::Error;
 pub use event::{Event, Observer};
 pub use hint::Hint;
 pub use outcome::Outcome;
 pub use rate_limit::{Quota, RateLimiter};
+pub use registry::Registry;
 pub use rejected::{BoxError, Refusal, Rejected};
 pub use retry::{RetryBudget, RetryPolicy};
 pub use rng::Rng;

@@ -37,13 +37,15 @@ pub enum Outcome {
     Overloaded,
     /// Refused by a rate limit.
     RateLimited,
+    /// Refused by a server that is about to stop.
+    Draining,
     /// The caller went away before the end; not an error.
     Cancelled,
 }
 
 impl Outcome {
     /// All outcomes, in the order of their discriminants.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Success,
         Self::Fallback,
         Self::ClientError,
@@ -54,6 +56,7 @@ impl Outcome {
         Self::Throttled,
         Self::Overloaded,
         Self::RateLimited,
+        Self::Draining,
         Self::Cancelled,
     ];
 
@@ -71,6 +74,7 @@ impl Outcome {
             Self::Throttled => "throttled",
             Self::Overloaded => "overloaded",
             Self::RateLimited => "rate_limited",
+            Self::Draining => "draining",
             Self::Cancelled => "cancelled",
         }
     }

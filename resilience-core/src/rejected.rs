@@ -81,6 +81,12 @@ pub enum Rejected {
         /// The number of calls in flight.
         in_flight: u32,
     },
+    /// The server admits no calls because it is about to stop; what is inside was not called.
+    Draining {
+        /// When to try again: by then a load balancer sends the call elsewhere. Zero if the server admits calls again, but was not
+        /// readied for this one.
+        retry_after: Duration,
+    },
     /// One attempt took longer than its limit and was dropped.
     AttemptTimeout {
         /// The limit that was in force.
@@ -107,7 +113,7 @@ impl Rejected {
     pub const fn retry_after(&self) -> Option<Duration> {
         match *self {
             Self::CircuitOpen { retry_after } => retry_after,
-            Self::RateLimited { retry_after } => Some(retry_after),
+            Self::RateLimited { retry_after } | Self::Draining { retry_after } => Some(retry_after),
             _ => None,
         }
     }
@@ -148,6 +154,7 @@ impl Rejected {
             Self::Throttled { .. } => Outcome::Throttled,
             Self::NotReady { .. } | Self::Overloaded { .. } => Outcome::Overloaded,
             Self::RateLimited { .. } | Self::CostAboveBurst { .. } => Outcome::RateLimited,
+            Self::Draining { .. } => Outcome::Draining,
         }
     }
 }
@@ -193,6 +200,12 @@ impl fmt::Display for Rejected {
             }
             Self::Overloaded { limit, in_flight } => {
                 write!(f, "no room under the adaptive limit of {limit}, {in_flight} calls are in flight")
+            }
+            Self::Draining { retry_after: Duration::ZERO } => f.write_str(
+                "the server admits calls again and was not readied for this one, try again at once",
+            ),
+            Self::Draining { retry_after } => {
+                write!(f, "the server drains and admits no calls, try again in {retry_after:?}")
             }
             Self::AttemptTimeout { limit, elapsed } => {
                 write!(f, "attempt timed out after {elapsed:?}, its limit is {limit:?}")
@@ -326,6 +339,12 @@ mod tests {
         assert_eq!(not_ready.to_string(), "the service is not ready");
         let waited = Duration::from_millis(5);
         assert_eq!(Rejected::NotReady { waited }.to_string(), "the service is not ready after 5ms");
+        let draining = Rejected::Draining { retry_after: waited };
+        assert_eq!((draining.verdict(), draining.outcome()), (Verdict::Ignored, Outcome::Draining));
+        assert_eq!((draining.was_sent(), draining.retry_after()), (false, Some(waited)));
+        assert_eq!(draining.to_string(), "the server drains and admits no calls, try again in 5ms");
+        let resumed = Rejected::Draining { retry_after: zero };
+        assert!(resumed.to_string().ends_with("try again at once"));
         let never_made = Rejected::DeadlineExceeded { limit: zero, elapsed: zero, called: false };
         assert_eq!((never_made.verdict(), never_made.outcome()), (Verdict::Ignored, Outcome::Timeout));
         for timeout in [

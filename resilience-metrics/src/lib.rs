@@ -81,6 +81,9 @@
 //! | `resilience_bulkhead_wait_seconds` | histogram, of calls that waited | `pipeline`, `policy` |
 //! | `resilience_throttle_rejected_total` | counter | `pipeline`, `policy` |
 //! | `resilience_throttle_refusal_ratio` | gauge | `pipeline`, `policy` |
+//! | `resilience_drain_rejected_total` | counter | `pipeline`, `policy` |
+//! | `resilience_drain_active` | gauge | `pipeline`, `policy` |
+//! | `resilience_drain_in_flight` | gauge | `pipeline`, `policy` |
 //! | `resilience_load_shed_rejected_total` | counter | `pipeline`, `policy` |
 //! | `resilience_fallbacks_total` | counter | `pipeline`, `policy`, `result` |
 //! | `resilience_rate_limit_rejected_total` | counter | `pipeline`, `policy`, `enforced` |
@@ -103,6 +106,7 @@ mod adaptive;
 mod attempt;
 mod bulkhead;
 mod circuit_breaker;
+mod drain;
 mod fallback;
 mod keyed;
 mod labels;
@@ -124,6 +128,7 @@ pub use self::{
     attempt::{Attempt, AttemptLayer},
     bulkhead::BulkheadMetrics,
     circuit_breaker::CircuitBreakerMetrics,
+    drain::DrainMetrics,
     fallback::FallbackMetrics,
     load_shed::LoadShedMetrics,
     operation::{Operation, OperationLayer},

@@ -31,6 +31,9 @@ pub(crate) const BULKHEAD_REJECTED: &str = "resilience_bulkhead_rejected_total";
 pub(crate) const BULKHEAD_WAIT: &str = "resilience_bulkhead_wait_seconds";
 pub(crate) const THROTTLE_REJECTED: &str = "resilience_throttle_rejected_total";
 pub(crate) const THROTTLE_RATIO: &str = "resilience_throttle_refusal_ratio";
+pub(crate) const DRAIN_REJECTED: &str = "resilience_drain_rejected_total";
+pub(crate) const DRAIN_ACTIVE: &str = "resilience_drain_active";
+pub(crate) const DRAIN_IN_FLIGHT: &str = "resilience_drain_in_flight";
 pub(crate) const LOAD_SHED_REJECTED: &str = "resilience_load_shed_rejected_total";
 pub(crate) const FALLBACKS: &str = "resilience_fallbacks_total";
 pub(crate) const RATE_LIMIT_REJECTED: &str = "resilience_rate_limit_rejected_total";
@@ -83,6 +86,9 @@ pub(crate) fn describe() {
     describe_histogram!(BULKHEAD_WAIT, Unit::Seconds, "Wait for a permit, of calls that waited and got one.");
     describe_counter!(THROTTLE_REJECTED, "Calls refused locally by the throttle.");
     describe_gauge!(THROTTLE_RATIO, "Probability with which the throttle refuses the next call, 0 to 1.");
+    describe_counter!(DRAIN_REJECTED, "Calls refused because the server drains.");
+    describe_gauge!(DRAIN_ACTIVE, "1 while the server drains and admits no calls.");
+    describe_gauge!(DRAIN_IN_FLIGHT, "Calls that a drain has to wait for.");
     describe_counter!(LOAD_SHED_REJECTED, "Calls refused because the service was not ready.");
     describe_counter!(
         FALLBACKS,

@@ -2,13 +2,13 @@ use std::fmt;
 
 use metrics::SharedString;
 use resilience_core::{
-    AdaptiveLimit, Bulkhead, CircuitBreaker, RateLimiter, RetryBudget, Throttle, keyed::Snapshot,
+    AdaptiveLimit, Bulkhead, CircuitBreaker, Drain, RateLimiter, RetryBudget, Throttle, keyed::Snapshot,
 };
 
 use crate::{
-    AdaptiveMetrics, AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, FallbackMetrics, LoadShedMetrics,
-    OperationLayer, PerKeyMetrics, RateLimitMetrics, RetryMetrics, ThrottleMetrics, TimeoutMetrics,
-    keyed::KeyedMetrics, labels::Labels, names, per_key::PerKeyGauges, registry::Registry,
+    AdaptiveMetrics, AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, DrainMetrics, FallbackMetrics,
+    LoadShedMetrics, OperationLayer, PerKeyMetrics, RateLimitMetrics, RetryMetrics, ThrottleMetrics,
+    TimeoutMetrics, keyed::KeyedMetrics, labels::Labels, names, per_key::PerKeyGauges, registry::Registry,
 };
 
 /// The metrics of one pipeline: a client of one dependency, or one server.
@@ -137,6 +137,18 @@ impl Telemetry {
     #[track_caller]
     pub fn throttle(&self, policy: impl Into<SharedString>, throttle: &Throttle) -> ThrottleMetrics {
         self.registry.register(ThrottleMetrics::new(self.labels(policy), throttle.clone()))
+    }
+
+    /// An observer for the layer of `drain`, with this value of the `policy` label.
+    ///
+    /// The gauges are set now and by [`publish`](Self::publish).
+    ///
+    /// # Panics
+    ///
+    /// If this pipeline has another drain under the same name: the two would overwrite each other's gauges.
+    #[track_caller]
+    pub fn drain(&self, policy: impl Into<SharedString>, drain: &Drain) -> DrainMetrics {
+        self.registry.register(DrainMetrics::new(self.labels(policy), drain.clone()))
     }
 
     /// An observer for a load-shedding layer, with this value of the `policy` label. Two of one name count together.

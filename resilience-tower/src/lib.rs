@@ -60,11 +60,13 @@ pub mod bulkhead;
 pub mod call;
 pub mod circuit_breaker;
 mod cut;
+pub mod drain;
 pub mod error;
 pub mod fallback;
 #[cfg(feature = "grpc")]
 #[cfg_attr(docsrs, doc(cfg(feature = "grpc")))]
 pub mod grpc;
+mod hold;
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
@@ -85,6 +87,7 @@ pub use self::{
     bulkhead::{Bulkhead, BulkheadLayer},
     call::{CallLayer, CarryContext, Transport, TransportLayer, WrapCall},
     circuit_breaker::{CircuitBreaker, CircuitBreakerLayer},
+    drain::{Drain, DrainHandle, DrainLayer},
     error::{ErrorLayer, MapError},
     fallback::{Fallback, FallbackLayer},
     load_shed::{LoadShed, LoadShedLayer},

@@ -23,7 +23,7 @@ use resilience_core::{
 };
 use resilience_metrics::{FallbackMetrics, Telemetry};
 use resilience_tower::{
-    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, FallbackLayer, LoadShedLayer, PerKeyLayer,
+    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, DrainLayer, FallbackLayer, LoadShedLayer, PerKeyLayer,
     RateLimitLayer, RetryLayer, ThrottleLayer, TimeoutLayer,
     bulkhead::{BulkheadByRequestLayer, ByKey},
     call::{HandOnLayer, InheritLayer},
@@ -285,6 +285,16 @@ fn adaptive_full() -> AdaptiveLayer {
     AdaptiveLayer::with_limit(limit)
 }
 
+fn draining() -> DrainLayer {
+    let layer = DrainLayer::new();
+    let _ = layer.drain().begin();
+    layer
+}
+
+const fn drained(answer: Answer) -> bool {
+    matches!(answer, Err(Error::Rejected { rejected: Rejected::Draining { .. }, .. }))
+}
+
 const fn seven(_: Answer) -> Answer {
     Ok(7)
 }
@@ -444,6 +454,9 @@ async fn trap_31_no_call_allocates_whatever_the_policies_decide() {
         ),
         ("deadline handed on, ready", allocations(responding(), READY, answered).await),
         ("deadline handed on, pending", allocations(responding(), PENDING, answered).await),
+        ("drain, admitted", allocations(DrainLayer::new(), READY, answered).await),
+        ("drain, pending", allocations(DrainLayer::new(), PENDING, answered).await),
+        ("drain, refused", allocations(draining(), READY, drained).await),
         ("fallback, value, ready", allocations(FallbackLayer::value(7), READY, answered).await),
         ("fallback, value, pending", allocations(FallbackLayer::value(7), PENDING, answered).await),
         ("fallback, value, needed", allocations(FallbackLayer::value(7), DOWN, answered).await),

@@ -1,17 +1,7 @@
 //! Permits that are held until the body of a response has been read.
 
-use std::{
-    fmt,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
-
-use http::Response;
-use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
-use resilience_core::bulkhead::Permit;
-
-use super::{BulkheadByRequestLayer, BulkheadLayer, Hold, hold::sealed::Sealed};
+use super::{BulkheadByRequestLayer, BulkheadLayer};
+use crate::hold::UntilBodyEnd;
 
 impl<O, H> BulkheadLayer<O, H> {
     /// Holds each permit until the body of the response has been read to its end, has failed, or is dropped.
@@ -55,80 +45,5 @@ impl<Q, O, H> BulkheadByRequestLayer<Q, O, H> {
     #[must_use]
     pub fn until_body_end(self) -> BulkheadByRequestLayer<Q, O, UntilBodyEnd> {
         self.hold()
-    }
-}
-
-/// Until the body of the response has been read to its end, has failed, or is dropped.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct UntilBodyEnd(());
-
-impl Sealed for UntilBodyEnd {}
-
-impl<B: Body> Hold<Response<B>> for UntilBodyEnd {
-    type Response = Response<HeldBody<B>>;
-
-    fn hold<E>(
-        polled: Poll<Result<Response<B>, E>>,
-        permit: &mut Option<Permit>,
-    ) -> Poll<Result<Self::Response, E>> {
-        let result = ready!(polled);
-        let permit = permit.take();
-        Poll::Ready(result.map(|response| {
-            response.map(|body| {
-                let permit = permit.filter(|_| !body.is_end_stream());
-                HeldBody { body, permit }
-            })
-        }))
-    }
-}
-
-pin_project! {
-    /// A body that holds a permit until its end.
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping it gives the permit back.
-    pub struct HeldBody<B> {
-        #[pin]
-        body: B,
-        permit: Option<Permit>,
-    }
-}
-
-impl<B: Body> Body for HeldBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let mut this = self.project();
-        let frame = ready!(this.body.as_mut().poll_frame(cx));
-        if !matches!(frame, Some(Ok(_))) || this.body.is_end_stream() {
-            *this.permit = None;
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl<B: Default> Default for HeldBody<B> {
-    /// A body that holds nothing.
-    fn default() -> Self {
-        Self { body: B::default(), permit: None }
-    }
-}
-
-impl<B> fmt::Debug for HeldBody<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeldBody").field("holds", &self.permit.is_some()).finish_non_exhaustive()
     }
 }

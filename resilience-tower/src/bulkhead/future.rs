@@ -2,79 +2,27 @@
 
 use std::{
     fmt,
-    future::Future,
-    marker::PhantomData,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use pin_project_lite::pin_project;
 use resilience_core::{
-    Deadline, Refusal, Rejected,
+    Deadline, Rejected,
     bulkhead::{Permit, Served, Waiter},
-    on_unwind,
 };
 
+use super::UntilAnswer;
 pub use super::by_request::future::ByRequestFuture;
-use super::{Hold, UntilAnswer};
+pub use crate::hold::HeldFuture;
 use crate::time::{self, Sleep};
 
-pin_project! {
-    /// The response of [`Bulkhead`](super::Bulkhead).
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping it gives the permit back.
-    #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F, H = UntilAnswer> {
-        #[pin]
-        phase: Phase<F>,
-        hold: PhantomData<fn() -> H>,
-    }
-}
-
-pin_project! {
-    #[project = PhaseProj]
-    enum Phase<F> {
-        /// The inner future runs; dropped before the permit goes back.
-        Running { #[pin] inner: F, permit: Option<Permit> },
-        /// The inner service was not called.
-        Refused { rejected: Rejected },
-    }
-}
-
-impl<F, H> ResponseFuture<F, H> {
-    #[inline]
-    pub(super) const fn new(inner: F, permit: Permit) -> Self {
-        Self { phase: Phase::Running { inner, permit: Some(permit) }, hold: PhantomData }
-    }
-
-    #[inline]
-    pub(super) const fn refused(rejected: Rejected) -> Self {
-        Self { phase: Phase::Refused { rejected }, hold: PhantomData }
-    }
-}
-
-impl<F, H, T, E> Future for ResponseFuture<F, H>
-where
-    F: Future<Output = Result<T, E>>,
-    E: Refusal,
-    H: Hold<T>,
-{
-    type Output = Result<H::Response, E>;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().phase.project() {
-            PhaseProj::Running { inner, permit } => {
-                let polled = on_unwind(|| inner.poll(cx), || drop(permit.take()));
-                H::hold(polled, permit)
-            }
-            PhaseProj::Refused { rejected } => Poll::Ready(Err((*rejected).into())),
-        }
-    }
-}
+/// The response of [`Bulkhead`](super::Bulkhead).
+///
+/// # Cancellation
+///
+/// Dropping it gives the permit back.
+pub type ResponseFuture<F, H = UntilAnswer> = HeldFuture<F, Permit, H>;
 
 /// A place in the queue and the time that is left for it.
 pub(crate) struct Waiting {
@@ -122,15 +70,5 @@ impl Waiting {
 impl fmt::Debug for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiting").field("waiter", &self.waiter).finish_non_exhaustive()
-    }
-}
-
-impl<F, H> fmt::Debug for ResponseFuture<F, H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let phase = match &self.phase {
-            Phase::Running { .. } => "Running",
-            Phase::Refused { .. } => "Refused",
-        };
-        f.debug_struct("bulkhead::ResponseFuture").field("phase", &phase).finish_non_exhaustive()
     }
 }

@@ -24,16 +24,15 @@
 mod body;
 mod by_request;
 pub mod future;
-mod hold;
 mod layer;
 mod service;
 
-#[cfg(feature = "http")]
-#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
-pub use self::body::{HeldBody, UntilBodyEnd};
 pub use self::{
     by_request::{BulkheadByRequest, BulkheadByRequestLayer, ByKey, Choose, Weighted},
-    hold::{Hold, UntilAnswer},
     layer::BulkheadLayer,
     service::Bulkhead,
 };
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub use crate::hold::{HeldBody, UntilBodyEnd};
+pub use crate::hold::{Hold, UntilAnswer};

@@ -107,7 +107,7 @@ where
     S: Service<Req>,
     S::Error: Refusal,
     O: Observer,
-    H: Hold<S::Response>,
+    H: Hold<S::Response, Permit>,
 {
     type Response = H::Response;
     type Error = S::Error;

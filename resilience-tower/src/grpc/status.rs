@@ -165,6 +165,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_server_that_drains_is_unavailable() {
+        let draining = Rejected::Draining { retry_after: Duration::from_secs(1) };
+        let status = status(Error::<Infallible>::from(draining));
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, &*draining.to_string()));
+    }
+
+    #[test]
     fn a_rate_limit_is_an_exhausted_resource() {
         let limited = Rejected::RateLimited { retry_after: Duration::from_secs(1) };
         for rejected in [limited, Rejected::CostAboveBurst { cost: 7, burst: 5 }] {

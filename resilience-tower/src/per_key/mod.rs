@@ -13,11 +13,18 @@
 //! policies. What refuses by a decision still in force is not forgotten either.
 //!
 //! A service remembers the key of its last call. As long as calls go to that one, no table is asked, and threads do not meet there.
+//!
+//! # In a registry
+//!
+//! A clone of [`PerKeyLayer::table`] is the same table, and can be [registered](resilience_core::registry): how many keys there are is
+//! shown then, and for how many of them some policy keeps calls back, never a key. Who has a key steers its policies through
+//! [`PerKeyLayer::policies`].
 
 pub mod future;
 mod key;
 mod layer;
 mod policies;
+mod registered;
 mod service;
 mod settings;
 mod table;

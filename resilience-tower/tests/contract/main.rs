@@ -54,6 +54,7 @@ suite! {
         rate_limit_by_key_waiting: subjects::RateLimitByKeyWaiting,
         adaptive: subjects::AdaptiveAdmitting,
         adaptive_by_key: subjects::AdaptiveByKey,
+        drain: subjects::Draining,
         fallback_by_function: subjects::FallingBackByFunction,
         fallback_by_service: subjects::FallingBackByService,
         operation_metrics: subjects::Operations,

@@ -12,7 +12,7 @@ use resilience_core::{
 };
 use resilience_metrics::{OperationLayer, Telemetry};
 use resilience_tower::{
-    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, FallbackLayer, LoadShedLayer, PerKeyLayer,
+    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, DrainLayer, FallbackLayer, LoadShedLayer, PerKeyLayer,
     RateLimitLayer, RetryLayer, ThrottleLayer, TimeoutLayer, adaptive as adaptive_layer,
     bulkhead::{BulkheadByRequestLayer, ByKey},
     fallback::{Function, Substitute},
@@ -657,6 +657,28 @@ impl Subject for FallingBackByService {
 
     fn holds_nothing(layer: &Self::Layer) -> bool {
         is_empty(layer.bulkhead())
+    }
+}
+
+/// Admits until it drains.
+pub(crate) struct Draining;
+
+impl Subject for Draining {
+    around!(DrainLayer);
+    const REFUSES_UNASKED: bool = true;
+
+    fn layer() -> DrainLayer {
+        DrainLayer::new()
+    }
+
+    fn refusing() -> Option<(DrainLayer, Call<u32>)> {
+        let layer = Self::layer();
+        let _ = layer.drain().begin();
+        Some((layer, Call::new(7)))
+    }
+
+    fn holds_nothing(layer: &DrainLayer) -> bool {
+        layer.drain().snapshot().running == 0
     }
 }
 

@@ -10,8 +10,8 @@ use metrics_util::{
     debugging::{DebugValue, DebuggingRecorder},
 };
 use resilience_core::{
-    AdaptiveLimit, Bulkhead, CircuitBreaker, Event, Observer, Quota, RateLimiter, RetryBudget, Throttle,
-    adaptive, bulkhead, circuit_breaker, keyed::Snapshot, throttle,
+    AdaptiveLimit, Bulkhead, CircuitBreaker, Drain, Event, Observer, Quota, RateLimiter, RetryBudget,
+    Throttle, adaptive, bulkhead, circuit_breaker, keyed::Snapshot, throttle,
 };
 use resilience_metrics::Telemetry;
 use tests::time::now;
@@ -48,6 +48,7 @@ async fn everything(telemetry: &Telemetry) {
     let _ = telemetry.adaptive("adaptive", &AdaptiveLimit::new(adaptive::Config::default(), now()));
     let _ = telemetry.throttle("throttle", &Throttle::new(throttle::Config::new(), now()));
     let _ = (telemetry.timeout("timeout"), telemetry.load_shed("load_shed"));
+    let _ = telemetry.drain("drain", &Drain::new());
     let _ = telemetry.per_key("per_key", breakers);
     telemetry.keyed("keyed", Snapshot::default);
     let rate_limit = telemetry.rate_limit("rate_limit", &RateLimiter::new(Quota::per_second(1), now()));

@@ -6,6 +6,7 @@ mod adaptive;
 mod breaker;
 mod bulkhead;
 mod catalogue;
+mod drain;
 mod fallback;
 mod keyed;
 mod load_shed;

@@ -18,11 +18,12 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
 use super::{Do, MS, SECOND, call, classify, inner};
 
-const OUTCOMES: [&str; 11] = [
+const OUTCOMES: [&str; 12] = [
     "bulkhead_full",
     "cancelled",
     "circuit_open",
     "client_error",
+    "draining",
     "failure",
     "fallback",
     "overloaded",

@@ -2,7 +2,7 @@ use std::{fmt, hash::Hash};
 
 use resilience_core::{Bulkhead as Handle, bulkhead::Config, keyed::Keyed};
 
-use crate::{bulkhead::hold::sealed::Sealed, time};
+use crate::{hold::sealed::Sealed, time};
 
 /// Which bulkhead a request goes through, and how many permits it takes. There can be no others than [`Weighted`] and
 /// [`ByKey`].

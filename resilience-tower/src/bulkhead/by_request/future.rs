@@ -71,7 +71,7 @@ where
     S: Service<Req>,
     S::Error: Refusal,
     O: Observer,
-    H: Hold<S::Response>,
+    H: Hold<S::Response, Permit>,
     Req: CarryContext,
 {
     type Output = Result<H::Response, S::Error>;

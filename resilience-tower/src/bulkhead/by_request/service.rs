@@ -3,7 +3,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use resilience_core::{CarryContext, Observer, Refusal, bulkhead::Acquired};
+use resilience_core::{
+    CarryContext, Observer, Refusal,
+    bulkhead::{Acquired, Permit},
+};
 use tower_service::Service;
 
 use super::{BulkheadByRequestLayer, Choose, future::ByRequestFuture};
@@ -38,7 +41,7 @@ where
     S::Error: Refusal,
     Q: Choose<Req>,
     O: Observer + Clone,
-    H: Hold<S::Response>,
+    H: Hold<S::Response, Permit>,
     Req: CarryContext,
 {
     type Response = H::Response;

@@ -79,6 +79,10 @@ impl Problem {
                 "overloaded",
                 "The service has more work than it can do. The request was not carried out; send it again later, with growing pauses."
             ),
+            Rejected::Draining { .. } => unavailable!(
+                "draining",
+                "The server is about to stop. The request was not carried out; send it again after the time that is asked for, over a new connection."
+            ),
             Rejected::RateLimited { .. } => too_many!(
                 "rate_limited",
                 "Too many requests in a short time. This one was not carried out; send it again, and others, no sooner than asked for."
@@ -116,6 +120,7 @@ impl Problem {
 /// | `BulkheadFull`, `BulkheadQueueFull`, `BulkheadTimedOut`, `BulkheadShed` | 503 | `bulkhead_full` |
 /// | `Throttled` | 503 | `throttled` |
 /// | `Overloaded`, `NotReady` | 503 | `overloaded` |
+/// | `Draining` | 503 | `draining` |
 /// | `RateLimited` | 429 | `rate_limited` |
 /// | `CostAboveBurst` | 429 | `cost_above_burst` |
 /// | `AttemptTimeout` | 504 | `attempt_timeout` |
@@ -191,6 +196,7 @@ mod tests {
             (Rejected::Throttled { per_mille: 7357 }, 503, "throttled"),
             (Rejected::NotReady { waited: wait }, 503, "overloaded"),
             (Rejected::Overloaded { limit: 7357, in_flight: 7357 }, 503, "overloaded"),
+            (Rejected::Draining { retry_after: wait }, 503, "draining"),
             (Rejected::RateLimited { retry_after: wait }, 429, "rate_limited"),
             (Rejected::CostAboveBurst { cost: 7357, burst: 7357 }, 429, "cost_above_burst"),
             (Rejected::AttemptTimeout { limit: wait, elapsed: wait }, 504, "attempt_timeout"),
@@ -238,5 +244,7 @@ mod tests {
     fn a_wait_that_is_over_is_zero_and_one_that_nobody_knows_is_not_there() {
         assert_eq!(parts(Rejected::CircuitOpen { retry_after: Some(ZERO) }), (503, Some("0".to_owned())));
         assert_eq!(parts(Rejected::CircuitOpen { retry_after: None }), (503, None));
+        let draining = Rejected::Draining { retry_after: Duration::from_millis(1500) };
+        assert_eq!(parts(draining), (503, Some("2".to_owned())));
     }
 }

@@ -1,16 +1,22 @@
-//! How long a call holds its permit.
+//! How long a call holds its permit, whatever policy the permit is of.
+
+#[cfg(feature = "http")]
+mod body;
+mod future;
 
 use std::task::Poll;
 
-use resilience_core::bulkhead::Permit;
+#[cfg(feature = "http")]
+pub use self::body::{HeldBody, UntilBodyEnd};
+pub use self::future::HeldFuture;
 
 /// How long a call holds its permit: [`UntilAnswer`], or, with the feature `http`, `UntilBodyEnd`. There can be no others.
-pub trait Hold<Res>: sealed::Sealed {
+pub trait Hold<Res, P>: sealed::Sealed {
     /// What becomes of the response.
     type Response;
 
     #[doc(hidden)]
-    fn hold<E>(polled: Poll<Result<Res, E>>, permit: &mut Option<Permit>) -> Poll<Result<Self::Response, E>>;
+    fn hold<E>(polled: Poll<Result<Res, E>>, permit: &mut Option<P>) -> Poll<Result<Self::Response, E>>;
 }
 
 pub(crate) mod sealed {
@@ -24,12 +30,12 @@ pub struct UntilAnswer(());
 
 impl sealed::Sealed for UntilAnswer {}
 
-impl<Res> Hold<Res> for UntilAnswer {
+impl<Res, P> Hold<Res, P> for UntilAnswer {
     type Response = Res;
 
     /// The answer goes on as it was written: to move it costs more than the permit.
     #[inline]
-    fn hold<E>(polled: Poll<Result<Res, E>>, permit: &mut Option<Permit>) -> Poll<Result<Res, E>> {
+    fn hold<E>(polled: Poll<Result<Res, E>>, permit: &mut Option<P>) -> Poll<Result<Res, E>> {
         if polled.is_ready() {
             *permit = None;
         }
