@@ -1,4 +1,4 @@
-use std::{error, fmt};
+use std::{error, fmt, time::Duration};
 
 /// Settings that do not fit together: which, why, and what to do.
 ///
@@ -28,7 +28,7 @@ impl Invalid {
     }
 
     /// A value that is built in stays as it is.
-    pub(super) fn unless_fixed<T: PartialEq + fmt::Debug>(field: &str, is: T, shall: T) -> Result<(), Self> {
+    pub(super) fn unless_fixed(field: &str, is: Duration, shall: Duration) -> Result<(), Self> {
         if is == shall {
             return Ok(());
         }

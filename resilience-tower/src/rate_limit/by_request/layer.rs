@@ -58,11 +58,6 @@ impl<L, O> RateLimitByLayer<L, O> {
         Self { limits, settings }
     }
 
-    #[cfg(feature = "http")]
-    pub(crate) const fn with_limits(limits: L) -> RateLimitByLayer<L> {
-        RateLimitByLayer::from_parts(limits, Settings::new())
-    }
-
     /// Has a call over the limit wait for its turn, up to `limit` and no longer than its deadline leaves. What would have to wait
     /// longer is refused at once.
     ///
@@ -93,6 +88,13 @@ impl<L, O> RateLimitByLayer<L, O> {
     #[must_use]
     pub fn with_observer<P>(self, observer: P) -> RateLimitByLayer<L, P> {
         RateLimitByLayer { settings: self.settings.with_observer(observer), limits: self.limits }
+    }
+}
+
+#[cfg(feature = "http")]
+impl<L> RateLimitByLayer<L> {
+    pub(crate) fn with_limits(limits: L) -> Self {
+        Self::from_parts(limits, Settings::new())
     }
 }
 

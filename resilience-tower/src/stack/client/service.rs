@@ -9,8 +9,8 @@ use super::{
     carried::{Carried, Routed},
 };
 use crate::{
-    call::inherited,
     Bulkhead, PerKey, RateLimit, Retry, Timeout, Transport,
+    call::inherited,
     per_key::{ByKey, Find, OperationSettings},
     stack::Optional,
     time,

@@ -3,10 +3,7 @@ use std::{hash::Hash, num::NonZeroUsize, sync::Arc, time::Duration};
 use resilience_core::RateLimiter;
 use tower_layer::{Identity, Layer};
 
-use super::{
-    Enter, Parts, ServerHandle, ServerSettings,
-    handle::SetQuota,
-};
+use super::{Enter, Parts, ServerHandle, ServerSettings, handle::SetQuota};
 use crate::{
     AdaptiveLayer, BulkheadLayer, TimeoutLayer, TransportLayer,
     adaptive::{self, Unshared},
@@ -50,7 +47,14 @@ pub fn server(name: &str) -> ServerLayer {
 ///
 /// A clone shares all state: every service that the layer and its clones make belongs to one stack. `axum` makes one per route.
 #[derive(Clone, Debug)]
-pub struct ServerLayer<F = Unshared, L = RateLimiter, C = ClassifyStatus, O = (), Op = Identity, R = RespondLayer> {
+pub struct ServerLayer<
+    F = Unshared,
+    L = RateLimiter,
+    C = ClassifyStatus,
+    O = (),
+    Op = Identity,
+    R = RespondLayer,
+> {
     handle: ServerHandle,
     limits: Option<L>,
     share: F,
@@ -74,9 +78,9 @@ impl ServerLayer {
 
     fn from_checked(name: &str, settings: &ServerSettings) -> Self {
         let limiter = settings.rate_limit.map(|quota| RateLimiter::new(quota, time::now()));
-        let set_quota = limiter.clone().map(|limiter| {
-            Box::new(move |quota| limiter.reconfigure(quota, time::now())) as Box<SetQuota>
-        });
+        let set_quota = limiter
+            .clone()
+            .map(|limiter| Box::new(move |quota| limiter.reconfigure(quota, time::now())) as Box<SetQuota>);
         Self {
             handle: ServerHandle::new(name, settings, set_quota),
             limits: limiter,
@@ -97,10 +101,7 @@ impl<F, L, C, O, Op, R> ServerLayer<F, L, C, O, Op, R> {
     ///
     /// Call it before the stack is used: it makes a new one.
     #[must_use]
-    pub fn per<K, Q>(
-        self,
-        key: Q,
-    ) -> ServerLayer<adaptive::ByKey<Q>, rate_limit::ByKey<K, Q>, C, O, Op, R>
+    pub fn per<K, Q>(self, key: Q) -> ServerLayer<adaptive::ByKey<Q>, rate_limit::ByKey<K, Q>, C, O, Op, R>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
         Q: Clone + Send + Sync + 'static,
@@ -169,11 +170,9 @@ impl<F, L, C, O, Op, R> ServerLayer<F, L, C, O, Op, R> {
 impl<F, L, C, O, Op, R> ServerLayer<F, L, C, O, Op, R> {
     /// The same over gRPC: refusals are answered by a status, answers are judged by theirs, and the deadline is in `grpc-timeout`.
     #[must_use]
-    pub fn grpc(
-        self,
-    ) -> ServerLayer<F, L, crate::grpc::ClassifyGrpc, O, Op, crate::grpc::RespondLayer> {
+    pub fn grpc(self) -> ServerLayer<F, L, crate::grpc::ClassifyGrpc, O, Op, crate::grpc::RespondLayer> {
         self.deadline_header(DeadlineHeader::grpc())
-            .classify(crate::grpc::ClassifyGrpc::new())
+            .classify(crate::grpc::ClassifyGrpc)
             .respond(crate::grpc::RespondLayer::new())
     }
 }
@@ -203,8 +202,10 @@ where
         });
         let rate_limit =
             self.limits.clone().map(|limits| RateLimitByLayer::with_limits(limits).with_observer(observer()));
-        let bulkhead =
-            limits.bulkhead.clone().map(|bulkhead| BulkheadLayer::with_bulkhead(bulkhead).with_observer(observer()));
+        let bulkhead = limits
+            .bulkhead
+            .clone()
+            .map(|bulkhead| BulkheadLayer::with_bulkhead(bulkhead).with_observer(observer()));
         let read = ReadDeadlineLayer::new()
             .header(self.header.clone())
             .max(self.handle.settings().max_deadline)
