@@ -48,7 +48,7 @@ async fn everything(telemetry: &Telemetry) {
     let _ = telemetry.adaptive("adaptive", &AdaptiveLimit::new(adaptive::Config::default(), now()));
     let _ = telemetry.throttle("throttle", &Throttle::new(throttle::Config::new(), now()));
     let _ = (telemetry.timeout("timeout"), telemetry.load_shed("load_shed"));
-    let _ = telemetry.drain("drain", &Drain::new());
+    let _ = (telemetry.drain("drain", &Drain::new()), telemetry.fallback("fallback"));
     let _ = telemetry.per_key("per_key", breakers);
     telemetry.keyed("keyed", Snapshot::default);
     let rate_limit = telemetry.rate_limit("rate_limit", &RateLimiter::new(Quota::per_second(1), now()));
