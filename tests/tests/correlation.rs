@@ -136,7 +136,7 @@ async fn a_server_keeps_a_good_id_and_answers_with_it() {
     let (seen, address) = guarded_server(CorrelationLayer::new().answered(true)).await;
     let longest = "Az09-._~".repeat(8);
     for good in ["7", "018f6b2e-7a52-7cc3-98c4-dc0c0c07398f", &longest] {
-        let response = raw(address, format!("X-Request-ID: {good}\r\n").as_bytes()).await;
+        let response = raw(address, format!("X-Correlation-ID: {good}\r\n").as_bytes()).await;
         assert_eq!(answered(&response), good);
         assert_eq!(ids(&seen), [good]);
     }
@@ -175,7 +175,7 @@ async fn a_hostile_id_is_replaced_before_anybody_sees_it() {
 #[tokio::test]
 async fn the_name_and_the_maker_of_ids_can_be_chosen() {
     let seen = Seen::default();
-    let name = HeaderName::from_static("x-correlation-id");
+    let name = HeaderName::from_static("x-request-id");
     let layer = CorrelationLayer::new()
         .header(name.clone())
         .create(|| "made-here".parse::<CorrelationId>().unwrap())
@@ -183,8 +183,8 @@ async fn the_name_and_the_maker_of_ids_can_be_chosen() {
     let router = Router::new().route("/", get(note)).with_state(Arc::clone(&seen)).layer(layer);
     let address = serve(router).await.unwrap();
     let response = raw(address, b"x-correlation-id: left alone\r\n").await;
-    assert!(response.contains("\r\nx-correlation-id: made-here\r\n"), "{response}");
+    assert!(response.contains("\r\nx-request-id: made-here\r\n"), "{response}");
     assert_eq!(ids(&seen), ["left alone"]);
-    let response = raw(address, b"x-correlation-id: mine\r\n").await;
-    assert!(response.contains("\r\nx-correlation-id: mine\r\n"), "{response}");
+    let response = raw(address, b"x-request-id: mine\r\n").await;
+    assert!(response.contains("\r\nx-request-id: mine\r\n"), "{response}");
 }

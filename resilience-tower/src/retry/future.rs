@@ -261,8 +261,12 @@ where
                 self.account.tell(&Event::RetryScheduled { attempt, kind, after });
                 if after.is_zero() { Next::AtOnce } else { Next::At(Deadline::after(now(), after).at()) }
             }
-            // Nobody would retry it, and it is the first.
-            Decision::Stop { kind: None, .. } if retries.attempts() == 1 => Next::Return(result),
+            // Nobody would retry it, or anything, and it is the first.
+            Decision::Stop { kind, .. }
+                if retries.attempts() == 1 && (kind.is_none() || !self.policy.retries()) =>
+            {
+                Next::Return(result)
+            }
             Decision::Stop { reason, .. } => {
                 Next::Return(self.give_up(result, GaveUp { attempts: retries.attempts(), reason }))
             }

@@ -39,8 +39,8 @@
 //!
 //! # In and out of a client's stack
 //!
-//! The service inside needs no changes: requests go in as they are, or as a [`Call`](resilience_core::Call) with a context of its own, and
-//! errors come out as [`Error<E>`](resilience_core::Error).
+//! The service inside needs no changes: requests go in as they are, or in a [`Call`](resilience_core::Call) with a context of their own
+//! ([`ClientLayer::calls`]), and errors come out as [`Error<E>`](resilience_core::Error).
 
 mod client;
 mod invalid;
@@ -56,8 +56,8 @@ pub use self::{
 };
 pub use self::{
     client::{
-        Carried, Client, ClientHandle, ClientLayer, ClientSettings, IntoCall, OneDestination, Parts, Routed,
-        client,
+        Calls, Carried, Client, ClientHandle, ClientLayer, ClientSettings, IntoCall, OneDestination, Parts,
+        Plain, Routed, client,
     },
     invalid::Invalid,
     optional::{Optional, OptionalFuture},

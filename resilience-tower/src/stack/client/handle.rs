@@ -1,7 +1,17 @@
-use std::{borrow::Borrow, fmt, hash::Hash, sync::Arc, time::Duration};
+use std::{
+    borrow::Borrow,
+    fmt,
+    hash::Hash,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use parking_lot::Mutex;
-use resilience_core::{Bulkhead, RateLimiter, keyed::Keyed};
+use resilience_core::{
+    Bulkhead, RateLimiter, Registry,
+    keyed::Keyed,
+    registry::{Policy, PolicySnapshot, RegisterError, Registration},
+};
 
 use super::ClientSettings;
 use crate::{
@@ -125,6 +135,40 @@ impl<K: Hash + Eq + Clone> ClientHandle<K> {
         // Under the lock, so that of two changes at once one is in force everywhere.
         self.table.reconfigure(settings.per_key(), now, |_| ());
         Ok(())
+    }
+}
+
+impl<K: Hash + Eq + Send + Sync + 'static> ClientHandle<K> {
+    /// Registers the stack under its name: as `client` the handle itself, as `destinations` the table of their policies, and its
+    /// `bulkhead` and `rate_limit` if it has them.
+    ///
+    /// # Errors
+    ///
+    /// If the name is none for a registry, or taken: two stacks of one name would speak through one gauge. Then nothing is registered.
+    pub fn register(&self, registry: &Registry) -> Result<Vec<Registration>, RegisterError> {
+        let name = self.name();
+        let mut all = vec![
+            registry.register(name, "client", self.clone())?,
+            registry.register(name, "destinations", self.table.entries.clone())?,
+        ];
+        if let Some(bulkhead) = self.bulkhead() {
+            all.push(registry.register(name, "bulkhead", bulkhead.clone())?);
+        }
+        if let Some(limiter) = self.rate_limiter() {
+            all.push(registry.register(name, "rate_limit", limiter.clone())?);
+        }
+        Ok(all)
+    }
+}
+
+/// Its state is that of its destinations.
+impl<K: Hash + Eq + Send + Sync + 'static> Policy for ClientHandle<K> {
+    fn kind() -> &'static str {
+        "client"
+    }
+
+    fn snapshot(&self, now: Instant) -> PolicySnapshot {
+        Policy::snapshot(&self.table.entries, now)
     }
 }
 

@@ -4,7 +4,7 @@ use resilience_core::{ErrorsAreFailures, RetryPolicy};
 use tower_layer::{Identity, Layer};
 
 use super::{
-    Client, ClientHandle, ClientSettings, OneDestination, Parts, carried::Carried, service::Attempt,
+    Client, ClientHandle, ClientSettings, OneDestination, Parts, Plain, carried::Carried, service::Attempt,
 };
 use crate::{
     BulkheadLayer, PerKeyLayer, RateLimitLayer, RetryLayer, TimeoutLayer, TransportLayer,
@@ -120,6 +120,27 @@ impl<K, Q, C, O, Op, At> ClientLayer<K, Q, C, O, Op, At> {
         ClientLayer { handle, key, classify, observer, operation, attempt: layer }
     }
 
+    /// Takes requests in a [`Call`](resilience_core::Call), so that each can have a context of its own: a deadline, timeouts, leave to be
+    /// repeated.
+    ///
+    /// ```
+    /// use resilience_core::{Call, Context};
+    /// use resilience_tower::stack;
+    /// use std::time::Duration;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let reports = stack::client("reports").calls().layer(service_fn(|_: u32| async { Ok::<_, &str>("a report") }));
+    /// let patient = Context::new().with_total_timeout(Duration::from_secs(60));
+    /// assert_eq!(reports.oneshot(Call::with_context(7, patient)).await, Ok("a report"));
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn calls(self) -> Calls<Self> {
+        Calls(self)
+    }
+
     /// The handle of the stack: to look at its policies, and to change its settings while it runs.
     #[must_use]
     pub fn handle(&self) -> &ClientHandle<K> {
@@ -127,17 +148,14 @@ impl<K, Q, C, O, Op, At> ClientLayer<K, Q, C, O, Op, At> {
     }
 }
 
-impl<S, K, Q, C, O, Op, At> Layer<S> for ClientLayer<K, Q, C, O, Op, At>
-where
-    Q: Clone,
-    C: Clone,
-    O: Clone,
-    At: Layer<Attempt<S, O>>,
-    Op: Layer<Client<Parts<S, C, O, At>, K, Q>>,
-{
-    type Service = Op::Service;
-
-    fn layer(&self, inner: S) -> Self::Service {
+impl<K, Q, C, O, Op, At> ClientLayer<K, Q, C, O, Op, At> {
+    fn parts<S>(&self, inner: S) -> Client<Parts<S, C, O, At>, K, Q>
+    where
+        Q: Clone,
+        C: Clone,
+        O: Clone,
+        At: Layer<Attempt<S, O>>,
+    {
         /// What the stack says itself for each call is in its context.
         const ELSEWHERE: Duration = Duration::MAX;
         let observer = || self.observer.clone();
@@ -162,7 +180,42 @@ where
         let inner = OptionalLayer(bulkhead).layer(OptionalLayer(rate_limit).layer(inner));
         let inner = TimeoutLayer::total(ELSEWHERE).with_observer(observer()).layer(inner);
         let find = ByKey::new(Arc::clone(&self.handle.table), self.key.clone());
-        self.operation.layer(Client::new(inner, find))
+        Client::new(inner, find)
+    }
+}
+
+/// Takes requests as they are: see [`IntoCall`](super::IntoCall).
+impl<S, K, Q, C, O, Op, At> Layer<S> for ClientLayer<K, Q, C, O, Op, At>
+where
+    Q: Clone,
+    C: Clone,
+    O: Clone,
+    At: Layer<Attempt<S, O>>,
+    Op: Layer<Plain<Client<Parts<S, C, O, At>, K, Q>>>,
+{
+    type Service = Op::Service;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.operation.layer(Plain::new(self.parts(inner)))
+    }
+}
+
+/// The same stack for requests in a [`Call`](resilience_core::Call), each with a context of its own: see [`ClientLayer::calls`].
+#[derive(Clone, Debug)]
+pub struct Calls<L>(L);
+
+impl<S, K, Q, C, O, Op, At> Layer<S> for Calls<ClientLayer<K, Q, C, O, Op, At>>
+where
+    Q: Clone,
+    C: Clone,
+    O: Clone,
+    At: Layer<Attempt<S, O>>,
+    Op: Layer<Client<Parts<S, C, O, At>, K, Q>>,
+{
+    type Service = Op::Service;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.0.operation.layer(self.0.parts(inner))
     }
 }
 

@@ -12,8 +12,8 @@ pub use self::request::Destination;
 pub use self::{
     carried::{Carried, Routed},
     handle::ClientHandle,
-    layer::{ClientLayer, client},
-    request::{IntoCall, OneDestination},
+    layer::{Calls, ClientLayer, client},
+    request::{IntoCall, OneDestination, Plain},
     service::{Client, Parts},
     settings::ClientSettings,
 };

@@ -4,10 +4,7 @@ use resilience_core::Call;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{
-    IntoCall,
-    carried::{Carried, Routed},
-};
+use super::carried::{Carried, Routed};
 use crate::{
     Bulkhead, PerKey, RateLimit, Retry, Timeout, Transport,
     call::inherited,
@@ -50,11 +47,10 @@ impl<S: Clone, K, Q: Clone> Clone for Client<S, K, Q> {
     }
 }
 
-impl<S, K, Q, Req> Service<Req> for Client<S, K, Q>
+impl<S, K, Q, R> Service<Call<R>> for Client<S, K, Q>
 where
-    Req: IntoCall,
-    ByKey<K, Q>: Find<Call<Req::Request>, Request = Call<Req::Request>>,
-    S: Service<Routed<Req::Request>>,
+    ByKey<K, Q>: Find<Call<R>, Request = Call<R>>,
+    S: Service<Routed<R>>,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -66,9 +62,9 @@ where
     }
 
     #[inline]
-    fn call(&mut self, request: Req) -> Self::Future {
+    fn call(&mut self, call: Call<R>) -> Self::Future {
         let now = time::now();
-        let (to, mut call) = self.find.find(request.into_call(), now);
+        let (to, mut call) = self.find.find(call, now);
         let OperationSettings { total_timeout, attempt_timeout, .. } = to.operation;
         call.context_mut().limit_by_default(total_timeout, attempt_timeout);
         if let Some(deadline) = inherited() {

@@ -4,11 +4,15 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
-use resilience_core::{AdaptiveLimit, Bulkhead, rate_limit::Quota};
+use resilience_core::{
+    AdaptiveLimit, Bulkhead, Registry,
+    rate_limit::Quota,
+    registry::{Policy, PolicySnapshot, RegisterError, Registration},
+};
 
 use super::ServerSettings;
 use crate::{
@@ -140,6 +144,44 @@ impl ServerHandle {
             set_quota(quota);
         }
         Ok(())
+    }
+}
+
+impl ServerHandle {
+    /// Registers the stack under its name: as `server` the handle itself, its `drain`, and its `adaptive` limit and `bulkhead` if it
+    /// has them.
+    ///
+    /// # Errors
+    ///
+    /// If the name is none for a registry, or taken: two stacks of one name would speak through one gauge. Then nothing is registered.
+    pub fn register(&self, registry: &Registry) -> Result<Vec<Registration>, RegisterError> {
+        let name = self.name();
+        let mut all = vec![
+            registry.register(name, "server", self.clone())?,
+            registry.register(name, "drain", self.limits.drain.drain().clone())?,
+        ];
+        if let Some(limit) = self.adaptive() {
+            all.push(registry.register(name, "adaptive", limit.clone())?);
+        }
+        if let Some(bulkhead) = self.bulkhead() {
+            all.push(registry.register(name, "bulkhead", bulkhead.clone())?);
+        }
+        Ok(all)
+    }
+}
+
+/// Its state is that of its drain, or else of its adaptive limit.
+impl Policy for ServerHandle {
+    fn kind() -> &'static str {
+        "server"
+    }
+
+    fn snapshot(&self, now: Instant) -> PolicySnapshot {
+        let drain = Policy::snapshot(self.limits.drain.drain(), now);
+        match self.adaptive() {
+            Some(limit) if !drain.limiting => Policy::snapshot(limit, now),
+            _ => drain,
+        }
     }
 }
 

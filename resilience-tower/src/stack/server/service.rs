@@ -41,7 +41,7 @@ impl<S> Enter<S> {
 impl<S, Req> Service<Req> for Enter<S>
 where
     Req: IntoCall,
-    S: Service<Call<Req::Request>>,
+    S: Service<Call<Req>>,
 {
     type Response = S::Response;
     type Error = S::Error;
