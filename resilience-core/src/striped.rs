@@ -65,32 +65,34 @@ pub(crate) struct Padded<T>(pub(crate) T);
 ///
 /// # Clone
 ///
-/// A clone shares the value. Cloning costs what cloning two `Arc`s costs; [`lease`](Self::lease) is for each call.
-pub struct StripedArc<T> {
-    /// For those who only look: one step away.
+/// A clone shares the value. Cloning costs what cloning an `Arc` costs; [`lease`](Self::lease) is for each call.
+pub struct StripedArc<T>(Arc<Stripes<T>>);
+
+struct Stripes<T> {
+    /// For those who only look.
     value: Arc<T>,
-    stripes: Arc<[Arc<Padded<Arc<T>>>; STRIPES]>,
+    leases: [Arc<Padded<Arc<T>>>; STRIPES],
 }
 
 impl<T> StripedArc<T> {
     /// Puts `value` behind one reference count per stripe.
     pub fn new(value: T) -> Self {
         let value = Arc::new(value);
-        let stripes = Arc::new(std::array::from_fn(|_| Arc::new(Padded(Arc::clone(&value)))));
-        Self { value, stripes }
+        let leases = std::array::from_fn(|_| Arc::new(Padded(Arc::clone(&value))));
+        Self(Arc::new(Stripes { value, leases }))
     }
 
     /// An owned reference, counted on the calling thread's stripe.
     #[inline]
     #[must_use]
     pub fn lease(&self) -> Lease<T> {
-        Lease(Arc::clone(&self.stripes[stripe()]))
+        Lease(Arc::clone(&self.0.leases[stripe()]))
     }
 }
 
 impl<T> Clone for StripedArc<T> {
     fn clone(&self) -> Self {
-        Self { value: Arc::clone(&self.value), stripes: Arc::clone(&self.stripes) }
+        Self(Arc::clone(&self.0))
     }
 }
 
@@ -99,7 +101,7 @@ impl<T> Deref for StripedArc<T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        &self.value
+        &self.0.value
     }
 }
 

@@ -71,6 +71,7 @@ mod hold;
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
 pub mod load_shed;
+mod observed;
 pub mod per_key;
 pub mod rate_limit;
 #[cfg(feature = "reqwest")]

@@ -1,7 +1,10 @@
-use resilience_core::{Bulkhead, ErrorsAreFailures, bulkhead::Config, fallback::Causes, striped::StripedArc};
+use resilience_core::{
+    Bulkhead, ErrorsAreFailures, Observer, bulkhead::Config, fallback::Causes, striped::StripedArc,
+};
 use tower_layer::Layer;
 
 use super::{ByRequest, Fallback, Function, Substitute, Value, rules::Rules, substitute::Shared};
+use crate::observed::Observed;
 
 /// Answers in place of a failed operation.
 ///
@@ -32,13 +35,13 @@ use super::{ByRequest, Fallback, Function, Substitute, Value, rules::Rules, subs
 pub struct FallbackLayer<A, C = ErrorsAreFailures, O = ()> {
     stand_in: A,
     rules: Rules<C>,
-    observer: StripedArc<O>,
+    observer: Observed<O>,
 }
 
 impl<A> FallbackLayer<A> {
     fn new(stand_in: A) -> Self {
         let rules = Rules { classify: ErrorsAreFailures, causes: Causes::new() };
-        Self { stand_in, rules, observer: StripedArc::new(()) }
+        Self { stand_in, rules, observer: Observed::by_nobody() }
     }
 }
 
@@ -209,8 +212,8 @@ impl<A, C, O> FallbackLayer<A, C, O> {
 
     /// Tells `observer` of each use of the fallback and of refusals of its bulkhead.
     #[must_use]
-    pub fn with_observer<P>(self, observer: P) -> FallbackLayer<A, C, P> {
-        let observer = StripedArc::new(observer);
+    pub fn with_observer<P: Observer>(self, observer: P) -> FallbackLayer<A, C, P> {
+        let observer = Observed::new(observer);
         FallbackLayer { stand_in: self.stand_in, rules: self.rules, observer }
     }
 }

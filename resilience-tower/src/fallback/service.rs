@@ -1,9 +1,10 @@
 use std::task::{Context, Poll};
 
-use resilience_core::{Classify, ErrorsAreFailures, Observer, Refusal, striped::StripedArc};
+use resilience_core::{Classify, ErrorsAreFailures, Observer, Refusal};
 use tower_service::Service;
 
 use super::{StandIn, future::ResponseFuture, rules::Rules};
+use crate::observed::Observed;
 
 /// The service of [`FallbackLayer`](super::FallbackLayer).
 ///
@@ -15,11 +16,11 @@ pub struct Fallback<S, A, C = ErrorsAreFailures, O = ()> {
     inner: S,
     stand_in: A,
     rules: Rules<C>,
-    observer: StripedArc<O>,
+    observer: Observed<O>,
 }
 
 impl<S, A, C, O> Fallback<S, A, C, O> {
-    pub(super) const fn new(inner: S, stand_in: A, rules: Rules<C>, observer: StripedArc<O>) -> Self {
+    pub(super) const fn new(inner: S, stand_in: A, rules: Rules<C>, observer: Observed<O>) -> Self {
         Self { inner, stand_in, rules, observer }
     }
 }
@@ -52,7 +53,7 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let prepared = self.stand_in.prepare(&request);
         let inner = self.inner.call(request);
-        let observer = self.observer.listens().then(|| self.observer.lease());
+        let observer = self.observer.lease();
         ResponseFuture::new(inner, prepared, self.rules.clone(), observer)
     }
 }

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
-use resilience_core::striped::StripedArc;
+use resilience_core::Observer;
 use tower_layer::Layer;
 
 use super::LoadShed;
+use crate::observed::Observed;
 
 /// Refuses calls to a service that is not ready.
 ///
@@ -34,14 +35,14 @@ use super::LoadShed;
 #[derive(Debug)]
 pub struct LoadShedLayer<O = ()> {
     grace: Duration,
-    observer: StripedArc<O>,
+    observer: Observed<O>,
 }
 
 impl LoadShedLayer {
     /// Refuses at once what the inner service is not ready for.
     #[must_use]
     pub fn new() -> Self {
-        Self { grace: Duration::ZERO, observer: StripedArc::new(()) }
+        Self { grace: Duration::ZERO, observer: Observed::by_nobody() }
     }
 }
 
@@ -71,8 +72,8 @@ impl<O> LoadShedLayer<O> {
 
     /// Tells `observer` of every refusal.
     #[must_use]
-    pub fn with_observer<P>(self, observer: P) -> LoadShedLayer<P> {
-        LoadShedLayer { grace: self.grace, observer: StripedArc::new(observer) }
+    pub fn with_observer<P: Observer>(self, observer: P) -> LoadShedLayer<P> {
+        LoadShedLayer { grace: self.grace, observer: Observed::new(observer) }
     }
 }
 

@@ -4,10 +4,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use resilience_core::{Deadline, Event, Observer, Refusal, striped::StripedArc};
+use resilience_core::{Deadline, Event, Observer, Refusal};
 use tower_service::Service;
 
 use super::future::ResponseFuture;
+use crate::observed::Observed;
 use crate::time::{self, Sleep};
 
 /// The service of [`LoadShedLayer`](super::LoadShedLayer).
@@ -19,7 +20,7 @@ use crate::time::{self, Sleep};
 pub struct LoadShed<S, O = ()> {
     inner: S,
     grace: Duration,
-    observer: StripedArc<O>,
+    observer: Observed<O>,
     ready: Ready,
     /// Made by the first wait of this instance and used by all that follow: `poll_ready` has no other place for a timer, which
     /// must not move.
@@ -43,7 +44,7 @@ enum Ready {
 }
 
 impl<S, O> LoadShed<S, O> {
-    pub(super) const fn new(inner: S, grace: Duration, observer: StripedArc<O>) -> Self {
+    pub(super) const fn new(inner: S, grace: Duration, observer: Observed<O>) -> Self {
         Self { inner, grace, observer, ready: Ready::No, timer: None }
     }
 
@@ -105,9 +106,7 @@ where
             // Not readied: the inner service must not be called.
             Ready::No | Ready::Waiting { .. } => Duration::ZERO,
         };
-        if self.observer.listens() {
-            self.observer.observe(&Event::LoadShed { waited });
-        }
+        self.observer.tell(&Event::LoadShed { waited });
         ResponseFuture::refused(waited)
     }
 }

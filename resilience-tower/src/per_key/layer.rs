@@ -3,12 +3,11 @@ use std::{borrow::Borrow, hash::Hash, num::NonZeroUsize, sync::Arc, time::Durati
 use resilience_core::{
     ErrorsAreFailures, Observer,
     keyed::{Keyed, Snapshot},
-    striped::StripedArc,
 };
 use tower_layer::Layer;
 
 use super::{ByKey, PerKey, Policies, Settings, service::tell, table::Table};
-use crate::time;
+use crate::{observed::Observed, time};
 
 /// Puts a throttle, a circuit breaker and an adaptive limit per key around a service: any of them, in this order.
 ///
@@ -50,7 +49,7 @@ use crate::time;
 pub struct PerKeyLayer<F, C = ErrorsAreFailures, O = ()> {
     find: F,
     classify: C,
-    observer: StripedArc<O>,
+    observer: Observed<O>,
 }
 
 impl<K: Hash + Eq, Q> PerKeyLayer<ByKey<K, Q>> {
@@ -70,7 +69,7 @@ impl<K: Hash + Eq, Q> PerKeyLayer<ByKey<K, Q>> {
 
 impl<F> PerKeyLayer<F> {
     pub(crate) fn with_find(find: F) -> Self {
-        Self { find, classify: ErrorsAreFailures, observer: StripedArc::new(()) }
+        Self { find, classify: ErrorsAreFailures, observer: Observed::by_nobody() }
     }
 }
 
@@ -116,7 +115,7 @@ impl<K: Hash + Eq + Clone, Q, C, O> PerKeyLayer<ByKey<K, Q>, C, O> {
     {
         self.find
             .table
-            .reconfigure(settings, time::now(), |transition| tell(Some(&*self.observer), Some(transition)));
+            .reconfigure(settings, time::now(), |transition| tell(self.observer.get(), Some(transition)));
     }
 }
 
@@ -131,8 +130,8 @@ impl<F, C, O> PerKeyLayer<F, C, O> {
 
     /// Tells `observer` of the transitions and refusals of all keys. It is not told the key.
     #[must_use]
-    pub fn with_observer<P>(self, observer: P) -> PerKeyLayer<F, C, P> {
-        PerKeyLayer { find: self.find, classify: self.classify, observer: StripedArc::new(observer) }
+    pub fn with_observer<P: Observer>(self, observer: P) -> PerKeyLayer<F, C, P> {
+        PerKeyLayer { find: self.find, classify: self.classify, observer: Observed::new(observer) }
     }
 }
 

@@ -2,7 +2,7 @@ use std::task::{Context, Poll};
 
 use resilience_core::{
     CarryContext, Classify, ErrorsAreFailures, Event, Observer, Refusal, Rejected, adaptive::Priority,
-    circuit_breaker::Transition, striped::StripedArc,
+    circuit_breaker::Transition,
 };
 use tower_service::Service;
 
@@ -10,7 +10,7 @@ use super::{
     Find,
     future::{Admitted, ResponseFuture, Tickets},
 };
-use crate::{cut::Cut, time};
+use crate::{cut::Cut, observed::Observed, time};
 
 /// The service of [`PerKeyLayer`](super::PerKeyLayer).
 ///
@@ -22,7 +22,7 @@ pub struct PerKey<S, F, C = ErrorsAreFailures, O = ()> {
     inner: S,
     find: F,
     classify: C,
-    observer: StripedArc<O>,
+    observer: Observed<O>,
 }
 
 pub(super) fn tell(observer: Option<&impl Observer>, transition: Option<Transition>) {
@@ -32,7 +32,7 @@ pub(super) fn tell(observer: Option<&impl Observer>, transition: Option<Transiti
 }
 
 #[cold]
-fn tell_rejected(observer: &impl Observer, rejected: Rejected) {
+fn tell_rejected(observer: &Observed<impl Observer>, rejected: Rejected) {
     let event = match rejected {
         Rejected::Throttled { per_mille } => Event::Throttled { per_mille },
         Rejected::CircuitOpen { retry_after } => Event::CircuitBreakerRejected { retry_after },
@@ -41,11 +41,11 @@ fn tell_rejected(observer: &impl Observer, rejected: Rejected) {
         }
         _ => return,
     };
-    observer.observe(&event);
+    observer.tell(&event);
 }
 
 impl<S, F, C, O> PerKey<S, F, C, O> {
-    pub(super) const fn new(inner: S, find: F, classify: C, observer: StripedArc<O>) -> Self {
+    pub(super) const fn new(inner: S, find: F, classify: C, observer: Observed<O>) -> Self {
         Self { inner, find, classify, observer }
     }
 }
@@ -79,15 +79,15 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let now = time::now_of(&request);
         let (bundle, request) = self.find.find(request, now);
-        match Tickets::admit(&bundle, Some(&*self.observer), now) {
+        match Tickets::admit(&bundle, self.observer.get(), now) {
             Ok(tickets) => {
                 let cut = Cut::of(request.context());
-                let observer = self.observer.listens().then(|| self.observer.lease());
+                let observer = self.observer.lease();
                 let admitted = Admitted::new(bundle, tickets, cut, self.classify.clone(), observer);
                 ResponseFuture::call(admitted, || self.inner.call(request))
             }
             Err(rejected) => {
-                tell_rejected(&*self.observer, rejected);
+                tell_rejected(&self.observer, rejected);
                 ResponseFuture::refused(rejected)
             }
         }

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
-use resilience_core::striped::StripedArc;
+use resilience_core::Observer;
 use tower_layer::Layer;
 
 use super::Timeout;
+use crate::observed::Observed;
 
 /// Limits the time of an attempt or of a whole operation.
 ///
@@ -40,7 +41,7 @@ use super::Timeout;
 pub struct TimeoutLayer<O = ()> {
     scope: Scope,
     limit: Duration,
-    observer: StripedArc<O>,
+    observer: Observed<O>,
 }
 
 /// What is limited.
@@ -86,7 +87,7 @@ impl TimeoutLayer {
     #[track_caller]
     fn new(scope: Scope, limit: Duration) -> Self {
         assert!(!limit.is_zero(), "the limit of a timeout is zero, it must be longer");
-        Self { scope, limit, observer: StripedArc::new(()) }
+        Self { scope, limit, observer: Observed::by_nobody() }
     }
 }
 
@@ -96,8 +97,8 @@ impl<O> TimeoutLayer<O> {
     /// A deadline is usually noticed by the innermost timeout, which has a timer for it too: give all timeouts of a stack an
     /// observer.
     #[must_use]
-    pub fn with_observer<P>(self, observer: P) -> TimeoutLayer<P> {
-        TimeoutLayer { scope: self.scope, limit: self.limit, observer: StripedArc::new(observer) }
+    pub fn with_observer<P: Observer>(self, observer: P) -> TimeoutLayer<P> {
+        TimeoutLayer { scope: self.scope, limit: self.limit, observer: Observed::new(observer) }
     }
 }
 

@@ -3,17 +3,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use resilience_core::{
-    CarryContext, Deadline, Observer, Refusal,
-    striped::{Lease, StripedArc},
-};
+use resilience_core::{CarryContext, Deadline, Observer, Refusal, striped::Lease};
 use tower_service::Service;
 
 use super::{
     future::{Limit, ResponseFuture},
     layer::Scope,
 };
-use crate::time;
+use crate::{observed::Observed, time};
 
 /// The service of [`TimeoutLayer`](super::TimeoutLayer).
 #[derive(Debug)]
@@ -21,11 +18,11 @@ pub struct Timeout<S, O = ()> {
     inner: S,
     scope: Scope,
     limit: Duration,
-    observer: StripedArc<O>,
+    observer: Observed<O>,
 }
 
 impl<S, O> Timeout<S, O> {
-    pub(super) const fn new(inner: S, scope: Scope, limit: Duration, observer: StripedArc<O>) -> Self {
+    pub(super) const fn new(inner: S, scope: Scope, limit: Duration, observer: Observed<O>) -> Self {
         Self { inner, scope, limit, observer }
     }
 }
@@ -40,7 +37,7 @@ impl<S, O: Observer> Timeout<S, O> {
     /// The observer for one call, if it listens.
     #[inline]
     fn observer(&self) -> Option<Lease<O>> {
-        self.observer.listens().then(|| self.observer.lease())
+        self.observer.lease()
     }
 }
 

@@ -11,6 +11,8 @@ use std::{
 use pin_project_lite::pin_project;
 use resilience_core::{Deadline, Event, Observer, Refusal, Rejected};
 
+use crate::observed::Observed;
+
 pin_project! {
     /// The response of [`ReadDeadline`](super::ReadDeadline) and [`WriteDeadline`](super::WriteDeadline).
     ///
@@ -39,11 +41,9 @@ impl<F> ResponseFuture<F> {
         Self { phase: Phase::Running { inner } }
     }
 
-    pub(super) fn refused(deadline: Deadline, now: Instant, observer: &impl Observer) -> Self {
+    pub(super) fn refused(deadline: Deadline, now: Instant, observer: &Observed<impl Observer>) -> Self {
         let (limit, elapsed) = (deadline.limit(), deadline.elapsed(now));
-        if observer.listens() {
-            observer.observe(&Event::DeadlineExceeded { limit, elapsed });
-        }
+        observer.tell(&Event::DeadlineExceeded { limit, elapsed });
         Self {
             phase: Phase::Refused { rejected: Rejected::DeadlineExceeded { limit, elapsed, called: false } },
         }

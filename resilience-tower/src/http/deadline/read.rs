@@ -3,12 +3,12 @@ use std::{
     time::Duration,
 };
 
-use resilience_core::{CarryContext, Deadline, Observer, Refusal, striped::StripedArc};
+use resilience_core::{CarryContext, Deadline, Observer, Refusal};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{DeadlineHeader, future::ResponseFuture};
-use crate::{http::Headers, time};
+use crate::{http::Headers, observed::Observed, time};
 
 /// Reads from a header how much time the caller has left, and puts the deadline into the call context.
 ///
@@ -56,7 +56,7 @@ use crate::{http::Headers, time};
 pub struct ReadDeadlineLayer<O = ()> {
     header: DeadlineHeader,
     max: Duration,
-    observer: StripedArc<O>,
+    observer: Observed<O>,
 }
 
 impl ReadDeadlineLayer {
@@ -66,7 +66,7 @@ impl ReadDeadlineLayer {
         Self {
             header: DeadlineHeader::default(),
             max: Duration::from_secs(60 * 60),
-            observer: StripedArc::new(()),
+            observer: Observed::by_nobody(),
         }
     }
 }
@@ -103,8 +103,8 @@ impl<O> ReadDeadlineLayer<O> {
 
     /// Tells `observer` of each call that is refused.
     #[must_use]
-    pub fn with_observer<P>(self, observer: P) -> ReadDeadlineLayer<P> {
-        ReadDeadlineLayer { header: self.header, max: self.max, observer: StripedArc::new(observer) }
+    pub fn with_observer<P: Observer>(self, observer: P) -> ReadDeadlineLayer<P> {
+        ReadDeadlineLayer { header: self.header, max: self.max, observer: Observed::new(observer) }
     }
 }
 
@@ -155,7 +155,7 @@ where
             let now = time::now();
             let deadline = Deadline::after(now, left.min(self.layer.max));
             if deadline.is_over(now) {
-                return ResponseFuture::refused(deadline, now, &*self.layer.observer);
+                return ResponseFuture::refused(deadline, now, &self.layer.observer);
             }
             if let Some(context) = request.context_mut() {
                 context.tighten(deadline);

@@ -3,12 +3,12 @@ use std::{
     time::Instant,
 };
 
-use resilience_core::{CarryContext, Deadline, Observer, Refusal, striped::StripedArc};
+use resilience_core::{CarryContext, Deadline, Observer, Refusal};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{DeadlineHeader, future::ResponseFuture};
-use crate::{http::Headers, time};
+use crate::{http::Headers, observed::Observed, time};
 
 /// Writes into a header of each attempt how much time is left for it.
 ///
@@ -52,14 +52,14 @@ use crate::{http::Headers, time};
 #[derive(Debug)]
 pub struct WriteDeadlineLayer<O = ()> {
     header: DeadlineHeader,
-    observer: StripedArc<O>,
+    observer: Observed<O>,
 }
 
 impl WriteDeadlineLayer {
     /// Writes `x-request-timeout-ms`.
     #[must_use]
     pub fn new() -> Self {
-        Self { header: DeadlineHeader::default(), observer: StripedArc::new(()) }
+        Self { header: DeadlineHeader::default(), observer: Observed::by_nobody() }
     }
 }
 
@@ -78,8 +78,8 @@ impl<O> WriteDeadlineLayer<O> {
 
     /// Tells `observer` of each call that is refused.
     #[must_use]
-    pub fn with_observer<P>(self, observer: P) -> WriteDeadlineLayer<P> {
-        WriteDeadlineLayer { header: self.header, observer: StripedArc::new(observer) }
+    pub fn with_observer<P: Observer>(self, observer: P) -> WriteDeadlineLayer<P> {
+        WriteDeadlineLayer { header: self.header, observer: Observed::new(observer) }
     }
 }
 
@@ -128,7 +128,7 @@ where
     fn call(&mut self, mut request: Req) -> Self::Future {
         match self.layer.write(&mut request) {
             Ok(()) => ResponseFuture::running(self.inner.call(request)),
-            Err((deadline, now)) => ResponseFuture::refused(deadline, now, &*self.layer.observer),
+            Err((deadline, now)) => ResponseFuture::refused(deadline, now, &self.layer.observer),
         }
     }
 }

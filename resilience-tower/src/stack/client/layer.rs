@@ -1,6 +1,6 @@
 use std::{hash::Hash, num::NonZeroUsize, sync::Arc, time::Duration};
 
-use resilience_core::{ErrorsAreFailures, RetryPolicy};
+use resilience_core::{ErrorsAreFailures, Observer, RetryPolicy};
 use tower_layer::{Identity, Layer};
 
 use super::{
@@ -153,7 +153,7 @@ impl<K, Q, C, O, Op, At> ClientLayer<K, Q, C, O, Op, At> {
     where
         Q: Clone,
         C: Clone,
-        O: Clone,
+        O: Observer + Clone,
         At: Layer<Attempt<S, O>>,
     {
         /// What the stack says itself for each call is in its context.
@@ -189,7 +189,7 @@ impl<S, K, Q, C, O, Op, At> Layer<S> for ClientLayer<K, Q, C, O, Op, At>
 where
     Q: Clone,
     C: Clone,
-    O: Clone,
+    O: Observer + Clone,
     At: Layer<Attempt<S, O>>,
     Op: Layer<Plain<Client<Parts<S, C, O, At>, K, Q>>>,
 {
@@ -208,7 +208,7 @@ impl<S, K, Q, C, O, Op, At> Layer<S> for Calls<ClientLayer<K, Q, C, O, Op, At>>
 where
     Q: Clone,
     C: Clone,
-    O: Clone,
+    O: Observer + Clone,
     At: Layer<Attempt<S, O>>,
     Op: Layer<Client<Parts<S, C, O, At>, K, Q>>,
 {

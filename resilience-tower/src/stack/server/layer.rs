@@ -1,6 +1,6 @@
 use std::{hash::Hash, num::NonZeroUsize, sync::Arc, time::Duration};
 
-use resilience_core::RateLimiter;
+use resilience_core::{Observer, RateLimiter};
 use tower_layer::{Identity, Layer};
 
 use super::{Enter, Parts, ServerHandle, ServerSettings, handle::SetQuota};
@@ -182,7 +182,7 @@ where
     F: Clone,
     L: Clone,
     C: Clone,
-    O: Clone,
+    O: Observer + Clone,
     Op: Layer<Parts<S, F, L, C, O>>,
     R: Layer<Op::Service>,
     CorrelationLayer: Layer<R::Service>,
