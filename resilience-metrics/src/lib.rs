@@ -118,6 +118,7 @@ mod rate_limit;
 pub mod red;
 mod registry;
 mod retry;
+mod stack;
 mod telemetry;
 mod throttle;
 mod time;
@@ -135,6 +136,7 @@ pub use self::{
     per_key::PerKeyMetrics,
     rate_limit::RateLimitMetrics,
     retry::RetryMetrics,
+    stack::StackMetrics,
     telemetry::Telemetry,
     throttle::ThrottleMetrics,
     timeout::TimeoutMetrics,

@@ -7,8 +7,9 @@ use resilience_core::{
 
 use crate::{
     AdaptiveMetrics, AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, DrainMetrics, FallbackMetrics,
-    LoadShedMetrics, OperationLayer, PerKeyMetrics, RateLimitMetrics, RetryMetrics, ThrottleMetrics,
-    TimeoutMetrics, keyed::KeyedMetrics, labels::Labels, names, per_key::PerKeyGauges, registry::Registry,
+    LoadShedMetrics, OperationLayer, PerKeyMetrics, RateLimitMetrics, RetryMetrics, StackMetrics,
+    ThrottleMetrics, TimeoutMetrics, keyed::KeyedMetrics, labels::Labels, names, per_key::PerKeyGauges,
+    registry::Registry, stack::Parts,
 };
 
 /// The metrics of one pipeline: a client of one dependency, or one server.
@@ -202,6 +203,58 @@ impl Telemetry {
     /// [`Ending::is_failure`]: resilience_core::fallback::Ending::is_failure
     pub fn fallback(&self, policy: impl Into<SharedString>) -> FallbackMetrics {
         FallbackMetrics::new(&self.labels(policy))
+    }
+
+    /// An observer for all policies of a client's stack (`resilience_tower::stack`), each under a `policy` label of its own: `timeout`,
+    /// `retry`, `destinations`, `bulkhead`, `rate_limit`.
+    ///
+    /// `destinations` reads the table of destinations, as by [`per_key`](Self::per_key). RED metrics are layers:
+    /// [`operation_layer`](Self::operation_layer) goes into the operation slot, [`attempt_layer`](Self::attempt_layer) into
+    /// the attempt slot.
+    ///
+    /// # Panics
+    ///
+    /// If this pipeline has another policy under one of these names.
+    #[track_caller]
+    pub fn client(
+        &self,
+        destinations: impl Fn() -> Snapshot + Send + Sync + 'static,
+        bulkhead: Option<&Bulkhead>,
+        rate_limit: Option<&RateLimiter>,
+    ) -> StackMetrics {
+        StackMetrics::new(Parts {
+            timeout: self.timeout("timeout"),
+            retry: Some(self.retry("retry", None)),
+            per_key: Some(self.per_key("destinations", destinations)),
+            adaptive: None,
+            bulkhead: bulkhead.map(|bulkhead| self.bulkhead("bulkhead", bulkhead)),
+            rate_limit: self.rate_limit("rate_limit", rate_limit),
+            drain: None,
+        })
+    }
+
+    /// An observer for all policies of a server's stack, each under a `policy` label of its own: `timeout`, `drain`, `adaptive`,
+    /// `bulkhead`, `rate_limit`.
+    ///
+    /// # Panics
+    ///
+    /// If this pipeline has another policy under one of these names.
+    #[track_caller]
+    pub fn server(
+        &self,
+        drain: &Drain,
+        adaptive: Option<&AdaptiveLimit>,
+        bulkhead: Option<&Bulkhead>,
+    ) -> StackMetrics {
+        StackMetrics::new(Parts {
+            timeout: self.timeout("timeout"),
+            retry: None,
+            per_key: None,
+            adaptive: adaptive.map(|limit| self.adaptive("adaptive", limit)),
+            bulkhead: bulkhead.map(|bulkhead| self.bulkhead("bulkhead", bulkhead)),
+            rate_limit: self.rate_limit("rate_limit", None),
+            drain: Some(self.drain("drain", drain)),
+        })
     }
 
     /// Sets every gauge to what is true now. Call it when metrics are scraped, before they are rendered.

@@ -61,7 +61,7 @@ impl<K: Hash + Eq> Table<K> {
     }
 
     /// The table, and the breakers in it by state.
-    pub(super) fn snapshot(&self, now: Instant) -> Snapshot {
+    pub(crate) fn snapshot(&self, now: Instant) -> Snapshot {
         let mut snapshot = self.entries.snapshot();
         let has_breakers = self.settings.lock().settings.circuit_breaker.is_some();
         if has_breakers {

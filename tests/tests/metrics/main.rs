@@ -15,6 +15,7 @@ mod operation;
 mod per_key;
 mod rate_limit;
 mod retry;
+mod stack;
 mod throttle;
 mod walk;
 

@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 use resilience_core::{
     Bulkhead, RateLimiter, Registry,
-    keyed::Keyed,
+    keyed::{Keyed, Snapshot},
     registry::{Policy, PolicySnapshot, RegisterError, Registration},
 };
 
@@ -94,6 +94,14 @@ impl<K> ClientHandle<K> {
     #[must_use]
     pub fn destinations(&self) -> &Keyed<K, Policies> {
         &self.table.entries
+    }
+}
+
+impl<K: Hash + Eq> ClientHandle<K> {
+    /// What there is to see of all destinations together, for metrics.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.table.snapshot(time::now())
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use parking_lot::Mutex;
 use resilience_core::{
-    AdaptiveLimit, Bulkhead, Registry,
+    AdaptiveLimit, Bulkhead, Drain, Registry,
     rate_limit::Quota,
     registry::{Policy, PolicySnapshot, RegisterError, Registration},
 };
@@ -102,6 +102,12 @@ impl ServerHandle {
     #[must_use]
     pub fn drain(&self) -> DrainHandle {
         self.limits.drain.handle()
+    }
+
+    /// The drain itself, for metrics.
+    #[must_use]
+    pub fn drains(&self) -> &Drain {
+        self.limits.drain.drain()
     }
 
     /// The adaptive limit, if there is one.
