@@ -14,11 +14,10 @@ use axum::{
     http::{HeaderName, StatusCode},
     routing::get,
 };
-use resilience_core::{Quota, adaptive::Config};
+use resilience_core::{Call, Quota};
 use resilience_tower::{
-    AdaptiveLayer, ErrorLayer,
-    http::{ClassifyStatus, RespondLayer, rate_limit::HeaderKey},
-    rate_limit::KeyedRateLimitLayer,
+    http::rate_limit::HeaderKey,
+    stack::{ServerLayer, ServerSettings},
 };
 use tower::{ServiceBuilder, limit::ConcurrencyLimitLayer, load_shed::LoadShedLayer};
 
@@ -71,17 +70,11 @@ fn fixed(routes: Router, capacity: u32) -> Router {
     routes.layer(stack)
 }
 
-/// A tenant is entitled to far more than there is if all come: twice the capacity.
+/// The preset as it comes, with a quota for each tenant. A tenant is entitled to far more than there is if all come: twice the
+/// capacity.
 fn protected(routes: Router, capacity: u32) -> Router {
-    let tenant = || {
-        let key = HeaderKey::new(HeaderName::from_static(API_KEY));
-        move |request: &Request| key.of(request.headers())
-    };
-    let quota = Quota::per_second(2 * capacity).burst(capacity / 4);
-    let stack = ServiceBuilder::new()
-        .layer(RespondLayer::new())
-        .layer(KeyedRateLimitLayer::new(tenant(), quota))
-        .layer(AdaptiveLayer::new(Config::default()).classify(ClassifyStatus).fair_share(tenant()))
-        .layer(ErrorLayer::new());
-    routes.layer(stack)
+    let key = HeaderKey::new(HeaderName::from_static(API_KEY));
+    let settings = ServerSettings::new().rate_limit(Quota::per_second(2 * capacity).burst(capacity / 4));
+    let stack = ServerLayer::new("storm", &settings).expect("the settings fit together");
+    routes.layer(stack.per(move |call: &Call<Request>| key.of(call.request().headers())))
 }
