@@ -1,6 +1,4 @@
-//! `reqwest`: what its responses and errors mean.
-//!
-//! A `reqwest::Client` is a Tower service, so it goes under a stack as it is: see [`ClassifyReqwest`].
+//! What the responses and errors of `reqwest` mean, and which of its requests can be sent again.
 
 use reqwest::{Request, Response};
 use resilience_core::{
