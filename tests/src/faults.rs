@@ -101,9 +101,7 @@ async fn serve(mut connection: TcpStream, fault: Fault, shared: &Shared) -> io::
     shared.arrived.fetch_add(1, Ordering::SeqCst);
     match fault {
         Fault::None => {
-            connection
-                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
-                .await
+            connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok").await
         }
         Fault::Answer(head) => {
             let answer = format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");

@@ -74,7 +74,11 @@ fn failed(result: Result<reqwest::Response, Error<reqwest::Error>>, gave_up: Gav
 const TWICE: GaveUp = GaveUp { attempts: 2, reason: Reason::MaxAttempts };
 
 /// Two operations of two attempts open the breaker of `host`, and only that: a third is refused, and another host is well.
-async fn opens_alone(client: &Client, host: &str, request: impl Fn() -> RequestBuilder) -> [Error<reqwest::Error>; 2] {
+async fn opens_alone(
+    client: &Client,
+    host: &str,
+    request: impl Fn() -> RequestBuilder,
+) -> [Error<reqwest::Error>; 2] {
     let well = server(Fault::None).await;
     let first = request().send().await.unwrap_err();
     assert_eq!(state(client, host), State::Closed);
@@ -327,13 +331,21 @@ async fn no_error_names_the_url() {
     let (reset, dead) = (server(Fault::ResetInHead).await, server(Fault::Silence).await);
     let circle = server(Fault::Answer("302 Found\r\nlocation: /secret-key")).await;
     let nobody = Refusing::take().unwrap();
-    for url in [reset.url(), dead.url(), circle.url(), nobody.url(), "http://a.invalid/".to_owned(), "ftp://a/".to_owned()] {
+    for url in [
+        reset.url(),
+        dead.url(),
+        circle.url(),
+        nobody.url(),
+        "http://a.invalid/".to_owned(),
+        "ftp://a/".to_owned(),
+    ] {
         let secret = || client.get(format!("{url}secret-key?key=secret-key")).attempt_timeout(50 * MS);
         let error = secret().send().await.unwrap_err();
         let said = all_of(&error);
         assert!(!said.contains("secret-key"), "{said}");
         assert!(!format!("{:?} {:?} {client:?}", secret(), secret().send()).contains("secret-key"));
     }
-    let error = client.get("secret-key").build().unwrap_err();
-    assert!(!all_of(&error).contains("secret-key"));
+    let unbuilt = || client.get("mailto:secret-key");
+    assert!(!all_of(&unbuilt().build().unwrap_err()).contains("secret-key"));
+    assert!(!all_of(&unbuilt().send().await.unwrap_err()).contains("secret-key"));
 }

@@ -75,15 +75,27 @@ impl<S> Client<S> {
     /// A client under a stack of one's own: another key that is a string, another classifier, an observer, layers in the slots.
     ///
     /// ```
-    /// use resilience_core::Event;
+    /// use resilience_core::{Event, Observer};
     /// use resilience_tower::{reqwest::{Client, ClassifyReqwest}, stack::{self, Destination}};
     ///
+    /// #[derive(Clone)]
+    /// struct Log;
+    ///
+    /// impl Observer for Log {
+    ///     fn observe(&self, event: &Event) {
+    ///         println!("{event:?}");
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
     /// let layer = stack::client("payments")
     ///     .per(Destination)
     ///     .classify(ClassifyReqwest)
-    ///     .with_observer(|event: &Event| println!("{event:?}"));
+    ///     .with_observer(Log);
     /// let client = Client::with_layer(&layer, reqwest::Client::new());
-    /// # let _ = client.get("http://127.0.0.1:1/");
+    /// assert!(client.get("http://127.0.0.1:1/").send().await.is_err());
+    /// # }
     /// ```
     #[must_use]
     pub fn with_layer<Q, C, O, Op, At>(

@@ -35,7 +35,7 @@
 //! | request | sent again |
 //! |---|---|
 //! | `GET`, `HEAD`, `OPTIONS`, `TRACE`, `PUT`, `DELETE` | yes |
-//! | `POST`, `PATCH` | no, unless [`assume_idempotent`](RequestBuilder::assume_idempotent) says so, the server answered that it did not take it up, or nothing was sent (see below) |
+//! | `POST`, `PATCH` | no, unless [`assume_idempotent`](RequestBuilder::assume_idempotent) says so, or nothing was sent (see below) |
 //! | with an `Idempotency-Key` | if the policy [says](resilience_core::RetryPolicy::honours_idempotency_keys) that servers honour it |
 //! | a body of bytes | yes |
 //! | a body that streams | no: it is sent once, and the answer says [why](resilience_core::retry::Reason::NotReplayable) |
@@ -92,11 +92,15 @@
 //! use resilience_tower::reqwest::{Client, ClassifyReqwest};
 //! use resilience_tower::stack::{self, Destination};
 //!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), reqwest::Error> {
 //! let inner = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
 //! let layer = stack::client("payments").per(Destination).classify(ClassifyReqwest.without_redirects());
 //! let client = Client::with_layer(&layer, inner);
-//! # let _ = client.get("http://127.0.0.1:1/");
-//! # Ok::<(), reqwest::Error>(())
+//! let error = client.post("http://127.0.0.1:1/").send().await.unwrap_err();
+//! assert_eq!(error.gave_up().map(|gave_up| gave_up.attempts), Some(3));
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! **What `reqwest` repeats by itself** (a request on a kept connection that turned out to be closed, and one that the server's HTTP/2
