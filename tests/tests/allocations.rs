@@ -8,7 +8,7 @@ use std::{
     alloc::System,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -23,8 +23,8 @@ use resilience_core::{
 };
 use resilience_metrics::{FallbackMetrics, Telemetry};
 use resilience_tower::{
-    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, DrainLayer, FallbackLayer, LoadShedLayer, PerKeyLayer,
-    RateLimitLayer, RetryLayer, ThrottleLayer, TimeoutLayer,
+    AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, DrainLayer, FallbackLayer, LoadShedLayer, PerKey,
+    PerKeyLayer, RateLimitLayer, RetryLayer, ThrottleLayer, TimeoutLayer,
     bulkhead::{BulkheadByRequestLayer, ByKey},
     call::{HandOnLayer, InheritLayer},
     fallback::{Substitute, Value},
@@ -194,11 +194,53 @@ type KeyOf = fn(&Call<u64>) -> u64;
 
 /// All policies at once, for each of ten keys that take turns, or for one.
 fn per_key(keys: KeyOf) -> PerKeyLayer<per_key::ByKey<u64, KeyOf>> {
-    let settings = per_key::Settings::new()
+    PerKeyLayer::new(per_key_settings(), keys)
+}
+
+fn per_key_settings() -> per_key::Settings {
+    per_key::Settings::new()
         .throttle(throttle::Config::new())
         .circuit_breaker(Config::new())
-        .adaptive(adaptive::Config::default);
-    PerKeyLayer::new(settings, keys)
+        .adaptive(adaptive::Config::default)
+}
+
+/// A key that has to be copied to be kept.
+#[derive(Clone, Copy, Debug)]
+struct ByName;
+
+impl per_key::Key<Call<u64>> for ByName {
+    type Key = str;
+
+    fn look<R>(&self, _: &Call<u64>, look: impl FnOnce(&str) -> R) -> R {
+        look("a name")
+    }
+}
+
+/// Calls a clone each time.
+#[derive(Clone, Debug)]
+struct ByClone<S>(S);
+
+impl<S: Service<Call<u64>> + Clone> Service<Call<u64>> for ByClone<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, call: Call<u64>) -> Self::Future {
+        let mut clone = self.0.clone();
+        assert!(clone.poll_ready(&mut Context::from_waker(Waker::noop())).is_ready());
+        clone.call(call)
+    }
+}
+
+/// All policies at once, for a name, by a clone for each call.
+fn per_name_by_clone()
+-> impl Layer<Upstream, Service = ByClone<PerKey<Upstream, per_key::ByKey<String, ByName>>>> {
+    let layer = PerKeyLayer::new(per_key_settings(), ByName);
+    tower::layer::layer_fn(move |upstream| ByClone(layer.layer(upstream)))
 }
 
 /// The same under an observer, with all breakers forced open or none.
@@ -401,6 +443,7 @@ async fn trap_31_no_call_allocates_whatever_the_policies_decide() {
         ("per key, one key", allocations(per_key(|_| 0), READY, answered).await),
         ("per key, observed", allocations(per_key_observed(false), READY, answered).await),
         ("per key, observed, refused", allocations(per_key_observed(true), READY, refused).await),
+        ("per key, a clone for each call", allocations(per_name_by_clone(), READY, answered).await),
         ("load shed, ready", allocations(LoadShedLayer::new(), READY, answered).await),
         ("load shed, refused", allocations(LoadShedLayer::new(), NEVER_READY, shed).await),
         (

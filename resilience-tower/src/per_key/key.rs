@@ -72,6 +72,8 @@ pub struct ByKey<K, Q> {
     pub(super) table: Arc<Table<K>>,
     pub(super) key: Q,
     last: Option<Last<K>>,
+    /// An instance that makes one call, as many do that are clones of another, need not remember whose.
+    has_been_asked: bool,
 }
 
 /// The policies of the last call.
@@ -84,7 +86,7 @@ struct Last<K> {
 
 impl<K, Q> ByKey<K, Q> {
     pub(crate) const fn new(table: Arc<Table<K>>, key: Q) -> Self {
-        Self { table, key, last: None }
+        Self { table, key, last: None, has_been_asked: false }
     }
 }
 
@@ -98,13 +100,15 @@ where
 
     #[inline]
     fn find(&mut self, request: Req, now: Instant) -> (Lease<Bundle>, Req) {
-        let Self { table, key, last } = self;
+        let Self { table, key, last, has_been_asked } = self;
         let bundle = key.look(&request, |key| match last {
             Some(last) if last.is_of(key, now, table.idle) => last.policies.lease(),
             _ => {
                 let policies = table.policies(key, now);
                 let bundle = policies.lease();
-                *last = Some(Last { key: key.to_owned(), policies, told: now });
+                if std::mem::replace(has_been_asked, true) {
+                    *last = Some(Last { key: key.to_owned(), policies, told: now });
+                }
                 bundle
             }
         });

@@ -12,7 +12,7 @@
 //! protects, such as an open breaker, is never given up for a new key: if the table is full of that, further keys share one set of
 //! policies. What refuses by a decision still in force is not forgotten either.
 //!
-//! A service remembers the key of its last call. As long as calls go to that one, no table is asked, and threads do not meet there.
+//! A service that makes more than one remembers the key of its last call. As long as calls go to that one, no table is asked, and threads do not meet there.
 //!
 //! # In a registry
 //!
