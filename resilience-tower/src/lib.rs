@@ -41,7 +41,8 @@
 //! | feature | brings |
 //! |---|---|
 //! | `http` | classification by HTTP status, `Retry-After`, requests and bodies that can be sent again, refusals as HTTP responses, the deadline in a header, keys of rate limits and the `RateLimit` fields, correlation ids, the call context in `http::Extensions` |
-//! | `reqwest` | classification of what a `reqwest::Client` returns; `http` |
+//! | `reqwest` | a guarded [`reqwest` client](crate::reqwest), classification of what it returns; `http` |
+//! | `reqwest-json`, `reqwest-form`, `reqwest-query` | `json`, `form` and `query` of its requests; `reqwest`, with its own feature of that name |
 //! | `grpc` | classification by gRPC status, pushback, refusals as gRPC responses and as `tonic::Status`; `http` |
 //!
 //! None is on by default.

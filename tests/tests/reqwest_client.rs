@@ -17,6 +17,7 @@ use resilience_core::{
     BoxError, Call, Context, Error, Event, Observer, Refusal, Rejected, RetryPolicy, bulkhead,
     retry::{GaveUp, Reason},
 };
+use resilience_metrics::Telemetry;
 use resilience_tower::{
     reqwest::{ClassifyReqwest, Client, WithoutUrl},
     stack::{self, ClientSettings, Destination},
@@ -229,10 +230,14 @@ impl Observer for GaveUps {
 }
 
 #[tokio::test]
-async fn a_stack_of_ones_own_brings_its_observer() {
-    let gave_up = GaveUps::default();
-    let layer =
-        stack::client("test").per(Destination).classify(ClassifyReqwest).with_observer(gave_up.clone());
+async fn a_stack_of_ones_own_brings_its_observer_and_fills_the_slots() {
+    let (gave_up, telemetry) = (GaveUps::default(), Telemetry::new("test"));
+    let layer = stack::client("test")
+        .per(Destination)
+        .classify(ClassifyReqwest)
+        .with_observer(gave_up.clone())
+        .operation(telemetry.operation_layer(ClassifyReqwest))
+        .attempt(telemetry.attempt_layer(ClassifyReqwest));
     let client = Client::with_layer(&layer, inner());
     let server = FaultServer::start(Fault::Answer("502 Bad Gateway")).await.unwrap();
     client.post(server.url()).send().await.unwrap();

@@ -24,8 +24,8 @@ async fn main() -> Result<(), BoxError> {
     let (mut to_well, mut to_down) = (Seen::default(), Seen::default());
     for _ in 0..60 {
         let (one, other) = tokio::join!(ask(&client, &well), ask(&client, &down));
-        to_well.add(one);
-        to_down.add(other);
+        to_well.add(&one);
+        to_down.add(&other);
     }
 
     println!("60 calls each        answered  timed out  refused at once");
@@ -47,7 +47,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn add(&mut self, answer: Result<reqwest::Response, Error<reqwest::Error>>) {
+    fn add(&mut self, answer: &Result<reqwest::Response, Error<reqwest::Error>>) {
         match answer {
             Ok(_) => self.answered += 1,
             Err(Error::Rejected {

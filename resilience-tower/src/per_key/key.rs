@@ -142,3 +142,23 @@ impl<K, Q> fmt::Debug for ByKey<K, Q> {
         f.debug_struct("ByKey").field("table", &self.table.entries).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::{per_key::Settings, time};
+
+    #[test]
+    fn an_instance_remembers_from_its_second_call_on() {
+        let table = Table::new(Settings::new(), NonZeroUsize::MIN, Duration::from_secs(1));
+        let mut find = ByKey::new(Arc::new(table), |request: &u8| *request);
+        let mut remembered = || {
+            find.find(7, time::now());
+            find.last.as_ref().map(|last| last.key)
+        };
+        assert_eq!((remembered(), remembered()), (None, Some(7)));
+        assert!(find.clone().last.is_none());
+    }
+}

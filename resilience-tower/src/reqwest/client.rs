@@ -18,7 +18,8 @@ pub type Guarded = stack::Client<Parts<WithoutUrl, ClassifyReqwest, (), Identity
 
 /// A `reqwest::Client` under the [client's stack](crate::stack), used like one: see the [module](super).
 ///
-/// Each host and port has its own breaker, throttle, adaptive limit and retry budget. Settings, with all that is on by default, are those of
+/// Each host and port has its own breaker, throttle, adaptive limit and retry budget; a host without a port is one, be it `http` or
+/// `https`. Settings, with all that is on by default, are those of
 /// [`ClientSettings`]; a request may bring limits of its own. Limits that `inner` has itself hold as well, for each attempt.
 ///
 /// ```

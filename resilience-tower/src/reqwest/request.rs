@@ -97,7 +97,8 @@ impl<S> RequestBuilder<S> {
 
     /// Gives the whole operation `limit`, retries and pauses included, in place of what the settings say: shorter or longer.
     ///
-    /// It ends with the head of the answer; see the [module](super) for the body.
+    /// It ends with the head of the answer; see the [module](super) for the body. It begins when the stack takes the request up: a wait in
+    /// the queue of a bulkhead or a rate limit comes before, and has a limit of its own.
     pub fn total_timeout(mut self, limit: Duration) -> Self {
         self.context = self.context.with_total_timeout(limit);
         self
