@@ -269,7 +269,7 @@ async fn a_post_that_was_not_sent_is_repeated_by_a_client_without_redirects() {
     let nobody = Refusing::take().unwrap();
     let layer = ClientLayer::new("test", &settings()).unwrap().per(Destination);
     let inner = reqwest().redirect(redirect::Policy::none()).build().unwrap();
-    let without = Client::with_layer(&layer.classify(ClassifyReqwest.without_redirects()), inner);
+    let without = Client::with_layer(layer.classify(ClassifyReqwest.without_redirects()), inner);
     failed(without.post(nobody.url()).send().await, TWICE);
     let once = GaveUp { attempts: 1, reason: Reason::Unsafe };
     failed(client().post(nobody.url()).send().await, once);

@@ -11,7 +11,7 @@ use tower_layer::{Identity, Layer};
 use tower_service::Service;
 
 use super::{ClassifyReqwest, RequestBuilder, ResponseFuture, WithoutUrl};
-use crate::stack::{self, ClientHandle, ClientLayer, ClientSettings, Destination, IntoCall, Invalid, Parts};
+use crate::stack::{self, Calls, ClientHandle, ClientLayer, ClientSettings, Destination, Invalid, Parts};
 
 /// The stack of a [`Client`] that is made of settings alone.
 pub type Guarded = stack::Client<Parts<WithoutUrl, ClassifyReqwest, (), Identity>, String, Destination>;
@@ -54,7 +54,7 @@ impl Client {
     /// A client with the default settings, named after what it calls.
     #[must_use]
     pub fn new(name: &str, inner: reqwest::Client) -> Self {
-        Self::with_layer(&stack::client(name).per(Destination).classify(ClassifyReqwest), inner)
+        Self::with_layer(stack::client(name).per(Destination).classify(ClassifyReqwest), inner)
     }
 
     /// A client with these settings, named after what it calls.
@@ -68,7 +68,7 @@ impl Client {
         inner: reqwest::Client,
     ) -> Result<Self, Invalid> {
         let layer = ClientLayer::new(name, settings)?.per(Destination).classify(ClassifyReqwest);
-        Ok(Self::with_layer(&layer, inner))
+        Ok(Self::with_layer(layer, inner))
     }
 }
 
@@ -94,20 +94,21 @@ impl<S> Client<S> {
     ///     .per(Destination)
     ///     .classify(ClassifyReqwest)
     ///     .with_observer(Log);
-    /// let client = Client::with_layer(&layer, reqwest::Client::new());
+    /// let client = Client::with_layer(layer, reqwest::Client::new());
     /// assert!(client.get("http://127.0.0.1:1/").send().await.is_err());
     /// # }
     /// ```
     #[must_use]
     pub fn with_layer<Q, C, O, Op, At>(
-        layer: &ClientLayer<String, Q, C, O, Op, At>,
+        layer: ClientLayer<String, Q, C, O, Op, At>,
         inner: reqwest::Client,
     ) -> Self
     where
-        ClientLayer<String, Q, C, O, Op, At>: Layer<WithoutUrl, Service = S>,
+        Calls<ClientLayer<String, Q, C, O, Op, At>>: Layer<WithoutUrl, Service = S>,
     {
-        let stack = layer.layer(WithoutUrl::new(inner.clone()));
-        Self { stack, inner, handle: layer.handle().clone() }
+        let handle = layer.handle().clone();
+        let stack = layer.calls().layer(WithoutUrl::new(inner.clone()));
+        Self { stack, inner, handle }
     }
 
     /// The handle of the stack: to look at the policies of a host, and to change settings while it runs.
@@ -153,25 +154,33 @@ impl<S: Clone> Client<S> {
         RequestBuilder::new(self.stack.clone(), self.inner.request(method, url))
     }
 
-    /// Sends a request that is already built, as it is or in a [`Call`] with a context of its own.
+    /// Sends a request that is already built.
     ///
     /// # Errors
     ///
     /// Those of [`RequestBuilder::send`].
-    pub fn execute(&self, request: impl IntoCall<Request = Request>) -> ResponseFuture<S>
+    pub fn execute(&self, request: Request) -> ResponseFuture<S>
     where
         S: Service<Call<Request>, Error = Error<reqwest::Error>>,
     {
-        ResponseFuture::new(self.stack.clone(), request.into_call())
+        self.execute_call(Call::new(request))
+    }
+
+    /// Sends a request that is already built, in a [`Call`] with a context of its own, as [`RequestBuilder::build`] makes it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RequestBuilder::send`].
+    pub fn execute_call(&self, call: Call<Request>) -> ResponseFuture<S>
+    where
+        S: Service<Call<Request>, Error = Error<reqwest::Error>>,
+    {
+        ResponseFuture::new(self.stack.clone(), call)
     }
 }
 
 /// The stack itself: what waits, waits in `poll_ready`.
-impl<S, Req> Service<Req> for Client<S>
-where
-    S: Service<Call<Request>>,
-    Req: IntoCall<Request = Request>,
-{
+impl<S: Service<Call<Request>>> Service<Request> for Client<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;
@@ -182,16 +191,15 @@ where
     }
 
     #[inline]
-    fn call(&mut self, request: Req) -> Self::Future {
-        self.stack.call(request.into_call())
+    fn call(&mut self, request: Request) -> Self::Future {
+        self.stack.call(Call::new(request))
     }
 }
 
 /// A clone of the stack for each call, as [`execute`](Client::execute) makes it: always ready, and what waits, waits in the future.
-impl<S, Req> Service<Req> for &Client<S>
+impl<S> Service<Request> for &Client<S>
 where
     S: Service<Call<Request>, Error = Error<reqwest::Error>> + Clone,
-    Req: IntoCall<Request = Request>,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -203,7 +211,7 @@ where
     }
 
     #[inline]
-    fn call(&mut self, request: Req) -> Self::Future {
+    fn call(&mut self, request: Request) -> Self::Future {
         self.execute(request)
     }
 }

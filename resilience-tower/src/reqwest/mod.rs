@@ -96,7 +96,7 @@
 //! # async fn main() -> Result<(), reqwest::Error> {
 //! let inner = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
 //! let layer = stack::client("payments").per(Destination).classify(ClassifyReqwest.without_redirects());
-//! let client = Client::with_layer(&layer, inner);
+//! let client = Client::with_layer(layer, inner);
 //! let error = client.post("http://127.0.0.1:1/").send().await.unwrap_err();
 //! assert_eq!(error.gave_up().map(|gave_up| gave_up.attempts), Some(3));
 //! # Ok(())
@@ -109,7 +109,7 @@
 //! # As a Tower service
 //!
 //! A [`Client`] and a `&Client` are services of `reqwest::Request`. A `reqwest::Client` is one too, so the layer goes around it as it
-//! is; its errors then name the URL:
+//! is, also for requests [in a `Call`](crate::stack::ClientLayer::calls); its errors then name the URL:
 //!
 //! ```
 //! use resilience_tower::{reqwest::ClassifyReqwest, stack::{self, Destination}};

@@ -136,7 +136,7 @@ impl<S> RequestBuilder<S> {
         self
     }
 
-    /// The request with its context, to send by [`execute`](super::Client::execute) or by a Tower service.
+    /// The request with its context, to send by [`execute_call`](super::Client::execute_call).
     ///
     /// # Errors
     ///
