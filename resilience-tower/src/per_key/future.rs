@@ -13,7 +13,8 @@ use pin_project_lite::pin_project;
 use resilience_core::{
     Classify, FailureKind, Hint, Observer, Refusal, Rejected, Verdict,
     adaptive::{self, Priority},
-    circuit_breaker, on_unwind,
+    circuit_breaker::{self, State, Transition},
+    on_unwind,
     striped::Lease,
     throttle,
 };
@@ -120,7 +121,7 @@ impl Tickets {
                 Some(ticket) => ticket,
                 None => {
                     let (admitted, transition) = breaker.admit(|| now);
-                    tell(observer, transition);
+                    follow(bundle, observer, transition);
                     admitted?
                 }
             };
@@ -153,12 +154,27 @@ impl Tickets {
             limit.finish(&mut self.adaptive, verdict, now);
         }
         if let Some(breaker) = &bundle.circuit_breaker {
-            tell(observer, breaker.finish(&mut self.circuit_breaker, verdict, hint, now));
+            follow(bundle, observer, breaker.finish(&mut self.circuit_breaker, verdict, hint, now));
         }
         if let Some(throttle) = &bundle.throttle {
             throttle.finish(&mut self.throttle, verdict, now);
         }
     }
+}
+
+/// Tells of a transition; the throttle of a breaker that opens begins anew.
+///
+/// What it knew is the outage that the breaker answers for from now on. With it, it would refuse most of the probes that the breaker
+/// waits for, and then most calls of a dependency that is well again: callers of 20 calls per second were back 6 s after a stall
+/// instead of 2 s (`tests/tests/outcomes`, S2).
+#[inline]
+fn follow(bundle: &Bundle, observer: Option<&impl Observer>, transition: Option<Transition>) {
+    if transition.is_some_and(|transition| transition.to == State::Open) {
+        if let Some(throttle) = &bundle.throttle {
+            throttle.reset();
+        }
+    }
+    tell(observer, transition);
 }
 
 /// A call in progress: it reports exactly once, at the latest when it is dropped.
@@ -233,7 +249,7 @@ impl<C, O: Observer> Admitted<C, O> {
             limit.abandon(&mut tickets.adaptive, is_cut, now);
         }
         if let Some(breaker) = &bundle.circuit_breaker {
-            tell(observer.as_deref(), breaker.abandon(&mut tickets.circuit_breaker, is_cut, now));
+            follow(bundle, observer.as_deref(), breaker.abandon(&mut tickets.circuit_breaker, is_cut, now));
         }
         if let Some(throttle) = &bundle.throttle {
             throttle.abandon(&mut tickets.throttle, is_cut, now);

@@ -3,7 +3,8 @@
 //! [`PerKeyLayer`] is those layers in one, each with its own state for each key; any of them may be left out. In this
 //! order, outermost first, a call meets the throttle, the breaker, the limit. What each of them does and counts is what its own
 //! layer says: [`throttle`](crate::throttle), [`circuit_breaker`](crate::circuit_breaker), [`adaptive`](crate::adaptive). The
-//! answer is classified once for all of them. Because the key is in the request, `poll_ready` readies the inner service whatever the
+//! answer is classified once for all of them. When a breaker opens, the throttle beside it begins anew: it would refuse the probes of
+//! the breaker, and after them the calls of a dependency that is well again. Because the key is in the request, `poll_ready` readies the inner service whatever the
 //! policies say.
 //!
 //! # The table of keys

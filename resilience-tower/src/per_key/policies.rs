@@ -65,8 +65,14 @@ impl Policies {
 
     pub(super) fn new(settings: &Settings, epoch: u64, now: Instant) -> Self {
         Self(StripedArc::new(Bundle {
-            circuit_breaker: settings.circuit_breaker.clone().map(|config| CircuitBreaker::new(config, now)),
-            throttle: settings.throttle.map(|config| Throttle::new(config, now)),
+            circuit_breaker: settings.circuit_breaker.clone().map(|config| match settings.next_seed() {
+                Some(seed) => CircuitBreaker::with_seed(config, now, seed),
+                None => CircuitBreaker::new(config, now),
+            }),
+            throttle: settings.throttle.map(|config| match settings.next_seed() {
+                Some(seed) => Throttle::with_seed(config, now, seed),
+                None => Throttle::new(config, now),
+            }),
             adaptive: settings.adaptive.as_ref().map(|make| AdaptiveLimit::new(make(), now)),
             retry_budget: settings.retry_budget.as_ref().map(|make| make()),
             operation: settings.operation,

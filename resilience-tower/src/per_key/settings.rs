@@ -1,4 +1,11 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use resilience_core::{RetryPolicy, adaptive, circuit_breaker, retry::RetryBudget, throttle};
 
@@ -20,6 +27,8 @@ pub struct Settings {
     pub(super) adaptive: Option<Make<adaptive::Config>>,
     pub(super) retry_budget: Option<Make<RetryBudget>>,
     pub(crate) operation: OperationSettings,
+    /// The next one to use, so that each policy draws numbers of its own. Relaxed: only their difference matters.
+    seeds: Option<Arc<AtomicU64>>,
 }
 
 /// What a stack says of its operations; a layer by itself says nothing.
@@ -65,6 +74,19 @@ impl Settings {
     pub(crate) fn retry_budget(mut self, make: impl Fn() -> RetryBudget + Send + Sync + 'static) -> Self {
         self.retry_budget = Some(Arc::new(make));
         self
+    }
+
+    /// Draws what policies leave to chance from a seed, for tests and simulations: the same seed and the same calls in the same order,
+    /// the same decisions. Without it each policy has a generator of its own.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seeds = Some(Arc::new(AtomicU64::new(seed)));
+        self
+    }
+
+    /// A seed for the next policy that is made, if they are seeded.
+    pub(super) fn next_seed(&self) -> Option<u64> {
+        self.seeds.as_ref().map(|next| next.fetch_add(1, Ordering::Relaxed))
     }
 }
 

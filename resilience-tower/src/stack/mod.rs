@@ -14,7 +14,7 @@
 //! | retry, with its budget | 3 attempts, paid for by successes | the budget |
 //! | throttle | on | yes |
 //! | circuit breaker | on | yes |
-//! | adaptive limit | latency target of 0.4 attempt timeouts | yes |
+//! | adaptive limit | latency target of 0.8 attempt timeouts | yes |
 //! | slot for the [attempt](ClientLayer::attempt) | empty | |
 //! | attempt timeout | 2 s | |
 //!

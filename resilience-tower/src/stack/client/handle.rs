@@ -2,7 +2,10 @@ use std::{
     borrow::Borrow,
     fmt,
     hash::Hash,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -48,6 +51,15 @@ pub(super) struct Limits {
     pub(super) rate_limit: Option<RateLimiter>,
     pub(super) rate_limit_wait: Duration,
     settings: Mutex<ClientSettings>,
+    /// Where the jitter of the next service begins, if it is seeded.
+    seeds: Option<AtomicU64>,
+}
+
+impl Limits {
+    /// A seed for the jitter of another service. Each of its pauses takes the next number, so services are far apart.
+    pub(super) fn next_seed(&self) -> Option<u64> {
+        self.seeds.as_ref().map(|next| next.fetch_add(1 << 32, Ordering::Relaxed))
+    }
 }
 
 impl<K> ClientHandle<K> {
@@ -58,6 +70,7 @@ impl<K> ClientHandle<K> {
             rate_limit: settings.rate_limit.map(|quota| RateLimiter::new(quota, time::now())),
             rate_limit_wait: settings.rate_limit_wait,
             settings: Mutex::new(settings.clone()),
+            seeds: settings.seed.map(AtomicU64::new),
         };
         Self { table, limits: Arc::new(limits) }
     }

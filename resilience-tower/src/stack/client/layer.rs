@@ -170,6 +170,10 @@ impl<K, Q, C, O, Op, At> ClientLayer<K, Q, C, O, Op, At> {
             .classify(self.classify.clone())
             .with_budgets(Carried)
             .with_observer(observer());
+        let retry = match limits.next_seed() {
+            Some(seed) => retry.with_seed(seed),
+            None => retry,
+        };
         let per_key =
             PerKeyLayer::with_find(Carried).classify(self.classify.clone()).with_observer(observer());
 

@@ -38,6 +38,7 @@ pub struct ClientSettings {
     pub(super) throttle: Option<throttle::Config>,
     pub(super) circuit_breaker: Option<circuit_breaker::Config>,
     adaptive: Adaptive,
+    pub(super) seed: Option<u64>,
 }
 
 type Make<T> = Arc<dyn Fn() -> T + Send + Sync>;
@@ -72,6 +73,7 @@ impl ClientSettings {
             throttle: Some(throttle::Config::new()),
             circuit_breaker: Some(circuit_breaker::Config::new()),
             adaptive: Adaptive::ByTimeout,
+            seed: None,
         }
     }
 
@@ -177,6 +179,14 @@ impl ClientSettings {
         self
     }
 
+    /// Draws what policies leave to chance (jitter, what the throttle lets through) from a seed, for tests and simulations: the same
+    /// seed and the same calls in the same order, the same decisions. None by default; two stacks of one seed would act in step.
+    #[must_use]
+    pub fn seed(mut self, seed: impl Into<Option<u64>>) -> Self {
+        self.seed = seed.into();
+        self
+    }
+
     /// Whether they fit together.
     ///
     /// # Errors
@@ -209,6 +219,9 @@ impl ClientSettings {
             attempt_timeout: self.attempt_timeout,
             retry: self.retry,
         };
+        if let Some(seed) = self.seed {
+            settings = settings.seed(seed);
+        }
         if let Some(config) = self.throttle {
             settings = settings.throttle(config);
         }
@@ -256,6 +269,7 @@ impl fmt::Debug for ClientSettings {
             .field("throttle", &self.throttle)
             .field("circuit_breaker", &self.circuit_breaker)
             .field("adaptive", &adaptive)
+            .field("seed", &self.seed)
             .finish()
     }
 }
