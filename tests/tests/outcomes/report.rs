@@ -81,7 +81,8 @@ impl Run {
         let by_failures = |end| matches!(end, End::Refused(Outcome::CircuitOpen | Outcome::Throttled));
         let mut first = vec![f64::INFINITY; callers];
         for called in self.calls.iter().filter(|called| called.at >= from && by_failures(called.end)) {
-            first[called.caller] = first[called.caller].min(called.at - from);
+            // Told then: an attempt before it may have taken its time.
+            first[called.caller] = first[called.caller].min(called.at + called.took - from);
         }
         first.into_iter().fold(0.0, f64::max)
     }
