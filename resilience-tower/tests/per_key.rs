@@ -300,6 +300,58 @@ async fn the_observer_is_told_of_transitions_and_refusals() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn beside_a_breaker_a_throttle_counts_only_overload() {
+    let verdict_of = |kind| async move {
+        let throttle = throttle::Config::new();
+        let breaker = circuit_breaker::Config::new();
+        let mut requests = [0; 2];
+        let settings =
+            [Settings::new().throttle(throttle), Settings::new().throttle(throttle).circuit_breaker(breaker)];
+        for (settings, requests) in settings.into_iter().zip(&mut requests) {
+            let layer =
+                layer_of(settings, 8).classify(move |result: Result<&&'static str, &Error<&'static str>>| {
+                    if result.is_ok() { Verdict::Success } else { Verdict::Failure(kind) }
+                });
+            let mut service = ServiceBuilder::new().layer(layer.clone()).service(obedient());
+            assert!(call(&mut service, 0, Do::Fail).await.is_err());
+            *requests = layer.policies(&0).unwrap().throttle().unwrap().snapshot(now()).requests;
+        }
+        requests
+    };
+    for kind in [FailureKind::Transient, FailureKind::Fault] {
+        assert_eq!(verdict_of(kind).await, [1, 0], "{kind:?}");
+    }
+    for kind in
+        [FailureKind::Timeout, FailureKind::Throttled, FailureKind::PeerOverloaded, FailureKind::Permanent]
+    {
+        assert_eq!(verdict_of(kind).await, [1, 1], "{kind:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttle_begins_anew_when_the_breaker_opens() {
+    let settings =
+        Settings::new().throttle(throttle::Config::new()).circuit_breaker(touchy().consecutive_failures(30));
+    let layer = layer_of(settings, 8).classify(|result: Result<&&'static str, &Error<&'static str>>| {
+        if result.is_ok() { Verdict::Success } else { Verdict::Failure(FailureKind::PeerOverloaded) }
+    });
+    let mut service = ServiceBuilder::new().layer(layer.clone()).service(obedient());
+    let policies = layer.policies(&0).unwrap();
+    let (breaker, throttle) = (policies.circuit_breaker().unwrap(), policies.throttle().unwrap());
+
+    let mut calls = 0;
+    while breaker.snapshot(now()).state == State::Closed {
+        assert!(call(&mut service, 0, Do::Fail).await.is_err());
+        calls += 1;
+    }
+    assert!(calls > 30, "the throttle has refused some");
+    assert_eq!(throttle.snapshot(now()).requests, 0, "not even the one that opened it");
+    tokio::time::advance(3 * SECOND).await;
+    assert_eq!(call(&mut service, 0, Do::Answer).await, Ok("answer"), "the probe is not refused");
+    assert_eq!(breaker.snapshot(now()).state, State::Closed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_limit_refuses_gives_back_the_slot_of_a_probe() {
     let settings = Settings::new()
         .circuit_breaker(touchy())
@@ -401,7 +453,7 @@ where
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
 
-    /// In one layer or in three, with a throttle that begins anew when the breaker opens: the policies see the same.
+    /// In one layer or in three, with a throttle that knows of the breaker: the policies see the same.
     #[test]
     fn they_see_what_three_layers_would_see(steps in prop::collection::vec(step(), 1..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -412,7 +464,12 @@ proptest! {
     }
 }
 
-/// What one layer does by itself.
+/// What a throttle counts beside a breaker: no errors of [`Do::Fail`].
+const fn overloads_only(result: Result<&&'static str, &Error<&'static str>>) -> Verdict {
+    if result.is_ok() { Verdict::Success } else { Verdict::Ignored }
+}
+
+/// What a throttle does beside a breaker.
 #[derive(Clone, Debug)]
 struct ResetsOnOpening(Throttle);
 
@@ -447,7 +504,7 @@ fn run(runtime: &tokio::runtime::Runtime, steps: &[Step], in_one: bool) -> Vec<(
                 all.push((is_refused, seen_of(&policies)));
             }
         } else {
-            let throttle = ThrottleLayer::new(throttle);
+            let throttle = ThrottleLayer::new(throttle).classify(overloads_only);
             let breaker =
                 CircuitBreakerLayer::new(breaker).with_observer(ResetsOnOpening(throttle.throttle().clone()));
             let limit = AdaptiveLayer::new(limit());

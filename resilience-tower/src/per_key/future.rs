@@ -138,6 +138,18 @@ impl Tickets {
         Ok(tickets)
     }
 
+    /// An error that is no sign of overload is the breaker's to judge, if there is one; the throttle then counts nothing.
+    ///
+    /// Fewer calls do not make such errors fewer. A throttle that counts them brings the calls down to its probes as soon as more than
+    /// half of them fail, and takes away the retries: of callers whom half of the calls failed, 39 % were served with it, 65 % are
+    /// without (`tests/tests/outcomes`, S1c).
+    fn leave_errors(&mut self, bundle: &Bundle, verdict: Verdict) {
+        let is_error = matches!(verdict, Verdict::Failure(FailureKind::Transient | FailureKind::Fault));
+        if let (true, Some(throttle), Some(_)) = (is_error, &bundle.throttle, &bundle.circuit_breaker) {
+            throttle.finish(&mut self.throttle, Verdict::Ignored, time::now);
+        }
+    }
+
     /// Reports an answer to all of them, at one time.
     #[inline]
     fn finish(
@@ -211,7 +223,10 @@ impl<C, O: Observer> Admitted<C, O> {
             Some(rejected) => (rejected.verdict(), None),
             None => match classify.classify(result) {
                 Verdict::Success => (Verdict::Success, None),
-                bad => (bad, classify.hint(result).and_then(Hint::wait)),
+                bad => {
+                    tickets.leave_errors(bundle, bad);
+                    (bad, classify.hint(result).and_then(Hint::wait))
+                }
             },
         };
         tickets.finish(bundle, observer.as_deref(), verdict, hint);

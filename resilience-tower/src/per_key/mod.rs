@@ -4,7 +4,9 @@
 //! order, outermost first, a call meets the throttle, the breaker, the limit. What each of them does and counts is what its own
 //! layer says: [`throttle`](crate::throttle), [`circuit_breaker`](crate::circuit_breaker), [`adaptive`](crate::adaptive). The
 //! answer is classified once for all of them. When a breaker opens, the throttle beside it begins anew: it would refuse the probes of
-//! the breaker, and after them the calls of a dependency that is well again. Because the key is in the request, `poll_ready` readies the inner service whatever the
+//! the breaker, and after them the calls of a dependency that is well again. And beside a breaker the throttle counts only what is a
+//! sign of overload (throttled, peer overloaded, timeout): other errors are the breaker's to judge, since fewer calls do not make
+//! them fewer. Because the key is in the request, `poll_ready` readies the inner service whatever the
 //! policies say.
 //!
 //! # The table of keys

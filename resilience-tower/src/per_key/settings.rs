@@ -100,3 +100,15 @@ impl fmt::Debug for Settings {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_of_one_seed_draw_different_numbers() {
+        let settings = Settings::new().seed(7);
+        assert_eq!((settings.next_seed(), settings.clone().next_seed()), (Some(7), Some(8)));
+        assert_eq!(Settings::new().next_seed(), None);
+    }
+}

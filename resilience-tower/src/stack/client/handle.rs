@@ -209,3 +209,40 @@ impl<K> fmt::Debug for ClientHandle<K> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use resilience_core::{FailureKind, Verdict, circuit_breaker};
+
+    use super::*;
+
+    fn handle(settings: &ClientSettings) -> ClientHandle {
+        let table = Table::new(settings.per_key(), std::num::NonZeroUsize::MIN, Duration::from_secs(1));
+        ClientHandle::new("test", settings, Arc::new(table))
+    }
+
+    #[test]
+    fn services_of_one_seed_draw_different_numbers() {
+        let limits = handle(&ClientSettings::new().seed(7)).limits;
+        assert_eq!((limits.next_seed(), limits.next_seed()), (Some(7), Some(7 + (1 << 32))));
+        assert_eq!(handle(&ClientSettings::new()).limits.next_seed(), None);
+    }
+
+    /// How long the breaker of a stack waits, which is drawn.
+    #[expect(clippy::unwrap_used, reason = "a test may panic")]
+    fn wait(seed: impl Into<Option<u64>>) -> Option<Duration> {
+        let breaker = circuit_breaker::Config::new().consecutive_failures(1);
+        let policies = handle(&ClientSettings::new().circuit_breaker(breaker).seed(seed)).policies(&());
+        let breaker = policies.circuit_breaker().unwrap();
+        let mut ticket = breaker.admit_closed(time::now).unwrap();
+        let failure = Verdict::Failure(FailureKind::Transient);
+        breaker.finish(&mut ticket, failure, None, time::now).and_then(|transition| transition.wait)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_seed_decides() {
+        assert_eq!(wait(7), wait(7));
+        assert_ne!(wait(7), wait(8));
+        assert_ne!(wait(None), wait(None));
+    }
+}

@@ -49,3 +49,19 @@ fn s1a_a_tenth_fails() {
 fn s1b_a_third_fails() {
     judge("S1b", |seed| figures(&blip(0.3, seed), 1.40));
 }
+
+/// Not a published scenario: so many errors that a policy may take them for an outage. What is asserted is what holds, with some
+/// room; without a breaker, which trips at a half, it were 66, 51 and 37 %.
+#[test]
+fn s1c_half_or_more_fails() {
+    for (name, errors, least) in [("S1c", 0.5, 60.0), ("S1d", 0.6, 35.0), ("S1e", 0.7, 15.0)] {
+        judge(name, |seed| {
+            let run = blip(errors, seed);
+            vec![
+                Figure("ok in the blip, %", run.ok(10.0, 20.0), Goal::AtLeast(least)),
+                Figure("amplification in the blip", run.amplification(10.0, 20.0), Goal::None),
+                Figure("recovers, s", run.recovers(20.0, 35.0), Goal::AtMost(3.0)),
+            ]
+        });
+    }
+}
