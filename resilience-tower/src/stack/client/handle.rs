@@ -229,7 +229,6 @@ mod tests {
     }
 
     /// How long the breaker of a stack waits, which is drawn.
-    #[expect(clippy::unwrap_used, reason = "a test may panic")]
     fn wait(seed: impl Into<Option<u64>>) -> Option<Duration> {
         let breaker = circuit_breaker::Config::new().consecutive_failures(1);
         let policies = handle(&ClientSettings::new().circuit_breaker(breaker).seed(seed)).policies(&());
