@@ -91,7 +91,7 @@ fn the_defaults_are_the_documented_ones() {
         .failure_rate(0.5)
         .without_slow_calls()
         .consecutive_failures(20)
-        .open_for(SECOND, 4 * SECOND)
+        .open_for(SECOND, 2 * SECOND)
         .max_hint(30 * SECOND)
         .probes(3)
         .half_open_timeout(30 * SECOND);
@@ -205,7 +205,7 @@ fn it_admits_a_probe_when_the_wait_has_passed_to_the_tick() {
 
 #[test]
 fn the_wait_doubles_up_to_its_limit_with_a_tenth_of_jitter_and_starts_anew_when_closed() {
-    let mut lab = Lab::new(touchy().probes(1));
+    let mut lab = Lab::new(touchy().probes(1).open_for(SECOND, 4 * SECOND));
     let expect = |wait: Duration, seconds: u32| {
         let base = seconds * SECOND;
         assert!((base * 9 / 10..=base * 11 / 10).contains(&wait), "{wait:?}, expected about {base:?}");

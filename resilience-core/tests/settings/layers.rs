@@ -66,7 +66,7 @@ fn what_yaml_makes_of_a_bare_off_is_off() {
 fn what_fits_is_asked_of_the_whole() {
     let patch: circuit_breaker::Patch = toml("open_for = '5s'").unwrap();
     let wrong = patch.clone().apply_to(circuit_breaker::Config::new()).unwrap_err();
-    assert_eq!(wrong.to_string(), "max_open_for is 4s, it must be at least open_for, which is 5s");
+    assert_eq!(wrong.to_string(), "max_open_for is 2s, it must be at least open_for, which is 5s");
     let long = circuit_breaker::Config::new().open_for(SECOND, 10 * SECOND);
     assert_eq!(patch.apply_to(long), Ok(circuit_breaker::Config::new().open_for(5 * SECOND, 10 * SECOND)));
 }

@@ -11,7 +11,7 @@ use std::{
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use resilience_core::{
-    Call, Error, Event, Observer, Rejected, Verdict, adaptive,
+    Call, Error, Event, FailureKind, Observer, Rejected, Verdict, adaptive,
     circuit_breaker::{self, Permit},
     throttle,
 };
@@ -187,6 +187,11 @@ impl Observer for Seen {
     }
 }
 
+/// What a throttle counts, beside a breaker too.
+const fn failures_are_overload(result: Result<&(), &Error<Do>>) -> Verdict {
+    if result.is_ok() { Verdict::Success } else { Verdict::Failure(FailureKind::PeerOverloaded) }
+}
+
 /// A random walk over some keys: what was counted is what the callers saw. `METRICS_SEED` chooses it.
 #[tokio::test(start_paused = true)]
 async fn the_counters_are_the_sums_over_all_keys() {
@@ -194,10 +199,11 @@ async fn the_counters_are_the_sums_over_all_keys() {
     let recorded = Recorded::start();
     let telemetry = Telemetry::new("pay");
     let settings = Settings::new()
-        .throttle(throttle::Config::new())
+        // Quick to refuse, because each opening of the breaker makes it forget.
+        .throttle(throttle::Config::new().multiplier(1.1).min_requests(2))
         .circuit_breaker(breaker())
         .adaptive(|| adaptive::Config::default().bounds(1, 1).initial(1));
-    let layer = hosts(settings);
+    let layer = hosts(settings).classify(failures_are_overload);
     let (shown, seen) = (layer.clone(), Seen::default());
     let observer = telemetry.per_key("hosts", move || shown.snapshot());
     let mut service = layer.clone().with_observer((observer, seen.clone())).layer(inner());
