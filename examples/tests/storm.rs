@@ -50,10 +50,6 @@ fn protection_helps_in_every_part() {
         assert!(overload(phase, "protected", "good") > 2 * overload(phase, "bare", "good"), "{rows:#?}");
         assert!(overload(phase, "protected", "lost") < overload(phase, "bare", "lost") / 4, "{rows:#?}");
         assert!(phase == "x2" || polite("protected") > 2 * polite("fixed"), "{rows:#?}");
-        assert!(
-            phase == "x2" || overload(phase, "protected", "status_429") > 0,
-            "the greedy one meets its quota"
-        );
     }
 
     let slow =
