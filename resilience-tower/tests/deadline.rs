@@ -209,6 +209,10 @@ async fn the_limit_of_the_attempt_binds_if_it_is_shorter() {
     alone.limit_attempt(40 * MS);
     let headers = sent(WriteDeadlineLayer::new(), Request::new(()), alone).await.unwrap();
     assert_eq!(values(&headers, &DEFAULT), ["40"]);
+    // What an attempt timeout further in will take from the context.
+    let own = until(900 * MS).with_attempt_timeout(30 * MS);
+    let headers = sent(WriteDeadlineLayer::new(), Request::new(()), own).await.unwrap();
+    assert_eq!(values(&headers, &DEFAULT), ["30"]);
     let mut short = until(900 * MS);
     short.limit_attempt(MS / 2);
     assert!(

@@ -6,6 +6,7 @@ pub mod inner;
 pub mod recorded;
 pub mod seed;
 pub mod server;
+pub mod shop;
 pub mod text;
 pub mod time;
 

@@ -23,7 +23,8 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 ///
 /// A call that fails before its first message has its status in the headers ("trailers-only"), so most failures of unary
 /// calls are seen. A status in the trailers, after a body has begun, is not: such an answer is a success here. To judge
-/// those too, put the layers around the generated client, with [`ClassifyCode`].
+/// those too, say of which methods a [`Client`](super::Client) is to read it ([`unary`](super::Client::unary)), or put the layers around
+/// the generated client, with [`ClassifyCode`].
 ///
 /// Without the header an HTTP status other than 200 comes from something in between, and counts as the code that
 /// [gRPC gives it](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md).

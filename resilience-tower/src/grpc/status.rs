@@ -144,7 +144,7 @@ pub(super) const fn code(rejected: &Rejected) -> Code {
 }
 
 /// What an error that is no refusal says.
-fn read(error: BoxError) -> Status {
+pub(super) fn read(error: BoxError) -> Status {
     let said = sources(error.as_ref()).find(|error| error.is::<Status>() || error.is::<TimeoutExpired>());
     match said.filter(|error| error.is::<TimeoutExpired>()) {
         None => Status::from_error(error),

@@ -48,12 +48,12 @@ impl DeadlineHeader {
         Self { name: HeaderName::from_static("grpc-timeout"), form: Form::Grpc }
     }
 
-    pub(super) const fn name(&self) -> &HeaderName {
+    pub(crate) const fn name(&self) -> &HeaderName {
         &self.name
     }
 
     /// The time in the headers, if it is there and makes sense.
-    pub(super) fn read(&self, headers: &HeaderMap) -> Option<Duration> {
+    pub(crate) fn read(&self, headers: &HeaderMap) -> Option<Duration> {
         let mut values = headers.get_all(&self.name).iter();
         let (Some(value), None) = (values.next(), values.next()) else { return None };
         let value = value.to_str().ok()?;
@@ -64,7 +64,7 @@ impl DeadlineHeader {
     }
 
     /// What says that so much time is left; `None` if it is too little to be said.
-    pub(super) fn write(&self, left: Duration) -> Option<HeaderValue> {
+    pub(crate) fn write(&self, left: Duration) -> Option<HeaderValue> {
         match self.form {
             Form::Milliseconds => {
                 let ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);

@@ -1,6 +1,8 @@
 use std::{hash::Hash, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use resilience_core::{ErrorsAreFailures, Observer, RetryPolicy};
+#[cfg(feature = "grpc")]
+use tower_layer::Stack;
 use tower_layer::{Identity, Layer};
 
 use super::{
@@ -139,6 +141,13 @@ impl<K, Q, C, O, Op, At> ClientLayer<K, Q, C, O, Op, At> {
     #[must_use]
     pub const fn calls(self) -> Calls<Self> {
         Calls(self)
+    }
+
+    /// Puts `layer` inside of what is around each attempt.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn inside_attempt<L>(self, layer: L) -> ClientLayer<K, Q, C, O, Op, Stack<L, At>> {
+        let Self { handle, key, classify, observer, operation, attempt } = self;
+        ClientLayer { handle, key, classify, observer, operation, attempt: Stack::new(layer, attempt) }
     }
 
     /// The handle of the stack: to look at its policies, and to change its settings while it runs.
