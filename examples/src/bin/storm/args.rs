@@ -82,7 +82,7 @@ fn legend() -> String {
          Stacks:\n  \
            bare       reqwest with a timeout of 5 s\n  \
            naive      up to three attempts of 500 ms each within a deadline of 5 s\n  \
-           protected  the same, with a retry budget and a circuit breaker\n\
+           protected  the same under the client's preset: budget, throttle, breaker, limit\n\
          \n\
          Phases, what the server does in each:\n{}\n\
          Columns:\n  \

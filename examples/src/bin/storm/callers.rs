@@ -1,17 +1,13 @@
 //! The three ways to call the dependency.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::{future::Future, time::Duration};
 
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
-use resilience_core::{
-    Error, RetryPolicy,
-    circuit_breaker::{CircuitBreaker, Config},
-};
+use resilience_core::{CircuitBreaker, Error, RetryPolicy};
 use resilience_tower::{
-    CallLayer, CircuitBreakerLayer, RetryLayer, TimeoutLayer, TransportLayer, reqwest::ClassifyReqwest,
+    CallLayer, RetryLayer, TimeoutLayer, TransportLayer,
+    reqwest::ClassifyReqwest,
+    stack::{ClientLayer, ClientSettings},
 };
 use tower::{
     ServiceBuilder, ServiceExt,
@@ -77,23 +73,19 @@ impl Layered {
         Ok(Self { stack: BoxCloneSyncService::new(stack), url })
     }
 
-    /// The same with the default budget, and with `breaker`.
+    /// The client's preset as it comes, with the same two timeouts; `seed` draws all there is to draw.
     pub(crate) fn protected(
         url: Url,
         recorder: Recorder,
         seed: u64,
-        breaker: CircuitBreaker,
-    ) -> reqwest::Result<Self> {
-        let stack = ServiceBuilder::new()
-            .layer(CallLayer::new())
-            .layer(TimeoutLayer::total(PATIENCE))
-            .layer(retry(seed))
-            .layer(CircuitBreakerLayer::with_breaker(breaker).classify(ClassifyReqwest))
-            .layer(TimeoutLayer::attempt(ATTEMPT))
-            .layer(TransportLayer::new())
-            .layer(note(recorder))
-            .service(client()?);
-        Ok(Self { stack: BoxCloneSyncService::new(stack), url })
+    ) -> reqwest::Result<(Self, CircuitBreaker)> {
+        let settings = ClientSettings::new().total_timeout(PATIENCE).attempt_timeout(ATTEMPT).seed(seed);
+        let layer = ClientLayer::new("storm", &settings).expect("an attempt is shorter than all of them");
+        let layer = layer.classify(ClassifyReqwest);
+        let breaker = layer.handle().policies(&()).circuit_breaker().cloned();
+        let breaker = breaker.expect("it has one by default");
+        let stack = ServiceBuilder::new().layer(layer).layer(note(recorder)).service(client()?);
+        Ok((Self { stack: BoxCloneSyncService::new(stack), url }, breaker))
     }
 }
 
@@ -123,11 +115,6 @@ fn client() -> reqwest::Result<Client> {
     Client::builder().no_proxy().timeout(PATIENCE).build()
 }
 
-/// The breaker of the protected client; `seed` draws its waits.
-pub(crate) fn breaker(now: Instant, seed: u64) -> CircuitBreaker {
-    CircuitBreaker::with_seed(Config::default(), now, seed)
-}
-
 /// Whether the whole of an answer with status 200 has come.
 pub(crate) async fn whole(response: Response) -> bool {
     response.status() == StatusCode::OK && response.bytes().await.is_ok()
@@ -145,7 +132,7 @@ mod tests {
     };
 
     fn protected(url: Url, recorder: Recorder) -> Layered {
-        Layered::protected(url, recorder, 1, breaker(clock::now(), 1)).unwrap()
+        Layered::protected(url, recorder, 1).unwrap().0
     }
 
     /// Calls a dead server, one call after the other, and counts the attempts.

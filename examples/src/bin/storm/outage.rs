@@ -5,7 +5,7 @@ use std::{io::Write, sync::Arc, time::Duration};
 use crate::{
     Failure,
     args::Args,
-    callers::{self, ATTEMPT, Bare, Layered, PATIENCE},
+    callers::{ATTEMPT, Bare, Layered, PATIENCE},
     chart, clock,
     live::{Live, Watched},
     load::Load,
@@ -30,11 +30,10 @@ pub(crate) async fn run(args: &Args, seconds: u32) -> Result<(), Failure> {
     let start = clock::now() + Duration::from_millis(100);
     let recorder = || Recorder::new(start, Arc::clone(&schedule));
     let (bare_log, naive_log, protected_log) = (recorder(), recorder(), recorder());
-    let breaker = callers::breaker(start, args.seed);
     let bare = Bare::new(bare_server.url().parse()?, bare_log.clone())?;
     let naive = Layered::naive(naive_server.url().parse()?, naive_log.clone(), args.seed)?;
     let url = protected_server.url().parse()?;
-    let protected = Layered::protected(url, protected_log.clone(), args.seed, breaker.clone())?;
+    let (protected, breaker) = Layered::protected(url, protected_log.clone(), args.seed)?;
 
     let stacks = [
         Watched { name: "bare", recorder: bare_log.clone(), breaker: None },
