@@ -12,9 +12,10 @@ use crate::{http::Headers, observed::Observed, time};
 
 /// Writes into a header of each attempt how much time is left for it.
 ///
-/// On a client, inside of retry and of the attempt timeout, next to the transport. What is left is the time until the deadline in
-/// the call context, or the attempt's limit, if that is shorter: the server need not work on for a caller that has given up.
-/// Without either it writes nothing and reads no clock. A header that the caller has written stays if it says less.
+/// On a client, inside of retry and of the attempt timeout, next to the transport; or in the slot for the
+/// [attempt](crate::stack::ClientLayer::attempt) of a stack. What is left is the time until the deadline in the call context, or the
+/// attempt's limit, if that is shorter: the server need not work on for a caller that has given up. Without either it writes nothing
+/// and reads no clock. A header that the caller has written stays if it says less.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -139,7 +140,8 @@ impl<O> WriteDeadlineLayer<O> {
         let Some(context) = request.context() else { return Ok(()) };
         let deadline = context.deadline().map(|deadline| (deadline, time::now()));
         let remaining = deadline.map(|(deadline, now)| deadline.remaining(now));
-        let Some(left) = remaining.into_iter().chain(context.attempt_limit()).min() else { return Ok(()) };
+        let limits = [remaining, context.attempt_limit(), context.attempt_timeout()];
+        let Some(left) = limits.into_iter().flatten().min() else { return Ok(()) };
         match self.header.write(left) {
             Some(value) => {
                 if self.header.read(request.headers()).is_none_or(|there| there > left) {

@@ -215,7 +215,7 @@ where
         let inner = TimeoutLayer::total(ELSEWHERE).with_observer(observer()).layer(inner);
         let inner = read.layer(OptionalLayer(bulkhead).layer(inner));
         let inner = OptionalLayer(adaptive).layer(OptionalLayer(rate_limit).layer(inner));
-        let inner = limits.drain.clone().with_observer(observer()).layer(inner);
+        let inner = limits.drain.clone().with_observer(observer()).until_body_end().layer(inner);
         let inner = self.operation.layer(Enter::new(inner, Arc::clone(limits)));
         CorrelationLayer::new().answered(true).layer(self.respond.layer(inner))
     }
