@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::AMPLE;
 use http::{HeaderMap, header::CONTENT_TYPE};
 use reqwest::{Client, RequestBuilder};
 use tokio::{
@@ -9,9 +10,9 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A request over a connection of its own.
+/// A request over a connection of its own. It gives up some time, so that a test which is broken ends.
 pub(crate) fn get(address: SocketAddr, path: &str) -> RequestBuilder {
-    Client::builder().no_proxy().build().unwrap().get(format!("http://{address}{path}"))
+    Client::builder().no_proxy().timeout(AMPLE).build().unwrap().get(format!("http://{address}{path}"))
 }
 
 pub(crate) async fn status(address: SocketAddr, path: &str) -> u16 {
