@@ -13,6 +13,7 @@ mod refusals;
 mod routes;
 mod shape;
 mod tenants;
+mod unkept;
 
 use std::time::Duration;
 

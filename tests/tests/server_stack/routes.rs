@@ -5,7 +5,11 @@ use resilience_core::Quota;
 use resilience_tower::stack::{self, ServerLayer, ServerSettings};
 use tests::server::serve;
 
-use super::{all_is_given_back, client, gate::Gate};
+use super::{
+    all_is_given_back,
+    client::{self, Answer},
+    gate::Gate,
+};
 
 /// Lets so many requests through, and then one an hour.
 fn limited(name: &str, burst: u32) -> ServerLayer {
@@ -26,6 +30,19 @@ async fn trap_28_the_routes_of_a_router_share_one_stack_and_so_does_what_it_does
     }
     for path in ["/one", "/other", "/nested/deep", "/nowhere"] {
         assert_eq!(client::status(address, path).await, 429, "{path}");
+    }
+}
+
+/// What stands around a body knows how long it is, so that nothing is sent in chunks for no reason.
+#[tokio::test]
+async fn answers_and_refusals_say_how_long_they_are() {
+    let router = Router::new().route("/", get(|| async { "fine" })).layer(limited("api", 1));
+    let address = serve(router).await.unwrap();
+    for status in [200, 429] {
+        let answer = Answer::to(client::get(address, "/")).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("content-length"), Some(answer.text.len().to_string().as_str()));
+        assert_eq!(answer.header("transfer-encoding"), None);
     }
 }
 
