@@ -43,6 +43,9 @@ pub fn server(name: &str) -> ServerLayer {
 
 /// A server's stack: see the [module](crate::stack).
 ///
+/// Around services that answer `http::Request` with an `http::Response` whose body is an `http_body::Body`: a drain watches it to its
+/// end. The errors of the service pass; an `axum` router has none.
+///
 /// # Clone
 ///
 /// A clone shares all state: every service that the layer and its clones make belongs to one stack. `axum` makes one per route.
