@@ -43,10 +43,10 @@ static FAILING: AtomicBool = AtomicBool::new(false);
 const UPSTREAM: Upstream = Upstream::new(&FAILING);
 
 // What every breaker is told, as far as it can be.
-const WINDOW: Duration = Duration::from_secs(10);
-const COUNT_WINDOW: u32 = 100;
-const MIN_CALLS: u32 = 20;
-const FAILURE_RATE: f64 = 0.5;
+pub(super) const WINDOW: Duration = Duration::from_secs(10);
+pub(super) const COUNT_WINDOW: u32 = 100;
+pub(super) const MIN_CALLS: u32 = 20;
+pub(super) const FAILURE_RATE: f64 = 0.5;
 const SLOW: Duration = Duration::from_secs(1);
 
 /// Ten seconds where a breaker has such a window at a fixed cost per call, the last hundred calls elsewhere:

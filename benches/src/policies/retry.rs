@@ -40,7 +40,7 @@ pub const POLICY: Policy = Policy {
 static HEALTHY: AtomicBool = AtomicBool::new(false);
 static FAILING: AtomicBool = AtomicBool::new(true);
 
-const ATTEMPTS: u32 = 3;
+pub(super) const ATTEMPTS: u32 = 3;
 /// For so long tower's budgets count a success: its own default.
 const TTL: Duration = Duration::from_secs(10);
 
@@ -145,9 +145,9 @@ where
 
 /// tower leaves the policy to its user: this is the one of its documentation, with a limit of the attempts.
 #[derive(Clone)]
-struct Attempts<B> {
-    retries: u32,
-    budget: B,
+pub(super) struct Attempts<B> {
+    pub(super) retries: u32,
+    pub(super) budget: B,
 }
 
 impl<B: Deref<Target: Budget>> tower::retry::Policy<u64, u64, Fault> for Attempts<B> {
@@ -192,7 +192,7 @@ fn tower_resilience<S: Inner>(
 }
 
 /// A bucket of 100, its default, that only successes fill.
-fn bucket(tokens: usize) -> Arc<dyn PeerBudget> {
+pub(super) fn bucket(tokens: usize) -> Arc<dyn PeerBudget> {
     let bucket = RetryBudgetBuilder::new().token_bucket().max_tokens(100).initial_tokens(tokens);
     bucket.tokens_per_second(0.0).build().expect("a valid configuration")
 }

@@ -37,7 +37,7 @@ pub const POLICY: Policy = Policy {
 static HEALTHY: AtomicBool = AtomicBool::new(false);
 
 /// Due after the timer that every runtime here waits for anyway; see [`runtime`].
-const LIMIT: Duration = HOUR.saturating_mul(2);
+pub(super) const LIMIT: Duration = HOUR.saturating_mul(2);
 
 fn group<S>(upstream: S) -> Vec<Subject>
 where
@@ -137,7 +137,7 @@ where
 ///
 /// Its timers are not Tokio's: they lie in a map of their own, and a task on the runtime it was
 /// made in waits for the first of them.
-fn seatbelt_clock() -> Clock {
+pub(super) fn seatbelt_clock() -> Clock {
     // The runtime is never run again and never dropped: nothing may expire.
     let runtime = Box::leak(Box::new(runtime()));
     let _inside = runtime.enter();

@@ -8,6 +8,8 @@
 //! * It grows only while it is in use. It shrinks only for latency, or for overload verdicts:
 //!   [`Throttled`](crate::FailureKind::Throttled), [`PeerOverloaded`](crate::FailureKind::PeerOverloaded),
 //!   [`Timeout`](crate::FailureKind::Timeout), and calls that were cut. Other errors, however many and however quick, count nowhere.
+//! * A call that was cut, or timed out, sooner than the average of the last window counts nowhere: a deadline that nobody could have
+//!   kept says nothing, and whoever may choose deadlines cannot shrink the limit of all by it.
 //! * The maximum and the minimum hold, and from the minimum it doubles with each window of quick answers.
 //! * A refusal is an atomic load: it reads no clock and takes no lock. To take room, to give it back and to be counted is one atomic
 //!   operation each.

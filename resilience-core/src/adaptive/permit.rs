@@ -81,9 +81,9 @@ impl Permit {
 
     /// Reports that no answer will come: the call was dropped.
     ///
-    /// A call that was `cut`, because its time was over, has met overload. A caller that went away counts with the time it has
-    /// waited, if that is longer than the average of the last window: the answer would have taken longer still. One that left
-    /// earlier, as the loser of a race does, counts as nothing.
+    /// A call that was `cut`, because its time was over, has met overload, if it had as much time as the average of the last window.
+    /// A caller that went away counts with the time it has waited, if that is longer than this average: the answer would have
+    /// taken longer still. What ended earlier, by a deadline that nobody could have kept or as the loser of a race, counts as nothing.
     pub fn abandon(mut self, cut: bool, now: impl FnOnce() -> Instant) {
         self.limit.abandon(&mut self.ticket, cut, now);
     }

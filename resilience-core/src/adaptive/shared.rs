@@ -122,9 +122,10 @@ impl Shared {
                 let latency = Duration::from_nanos(now.saturating_sub(ticket.started));
                 self.count(ticket, Sample::Latency(latency), now);
             }
-            Verdict::Failure(FailureKind::Throttled | FailureKind::PeerOverloaded | FailureKind::Timeout) => {
+            Verdict::Failure(FailureKind::Throttled | FailureKind::PeerOverloaded) => {
                 self.count(ticket, Sample::Overload, self.nanos(now()))
             }
+            Verdict::Failure(FailureKind::Timeout) => self.count_cut(ticket, self.nanos(now())),
             // How quickly something fails says nothing about how much of it there may be.
             Verdict::Failure(_) | Verdict::Ignored => {}
         }
@@ -135,9 +136,18 @@ impl Shared {
         let now = self.nanos(now());
         let waited = now.saturating_sub(ticket.started);
         if cut {
-            self.count(ticket, Sample::Overload, now);
+            self.count_cut(ticket, now);
         } else if waited > self.hot.0.average.load(Ordering::Relaxed) {
             self.count(ticket, Sample::Latency(Duration::from_nanos(waited)), now);
+        }
+    }
+
+    /// Counts a call whose time was over. With less time than calls take it was bound to be cut, however little there is to do: so
+    /// nobody shrinks the limit of all by deadlines that cannot be kept.
+    fn count_cut(&self, ticket: &Ticket, now: u64) {
+        let waited = now.saturating_sub(ticket.started);
+        if waited >= self.hot.0.average.load(Ordering::Relaxed) {
+            self.count(ticket, Sample::Overload, now);
         }
     }
 

@@ -117,6 +117,36 @@ fn what_counts_as_a_sample_and_what_as_overload() {
 }
 
 #[test]
+fn a_call_with_less_time_than_calls_take_says_nothing_when_it_is_cut() {
+    let (mut lab, seen) = Lab::seeing();
+    for _ in 0..10 {
+        lab.call(20 * MS, Verdict::Success);
+    }
+    assert_eq!(seen.last().unwrap().average, 20 * MS);
+    let timeout = Verdict::Failure(FailureKind::Timeout);
+    let cut = |lab: &mut Lab, length| {
+        let permit = lab.acquire();
+        lab.now += length;
+        permit.abandon(true, || lab.now);
+    };
+    for _ in 0..20 {
+        lab.call(20 * MS - Duration::from_nanos(1), timeout);
+        cut(&mut lab, 20 * MS - Duration::from_nanos(1));
+    }
+    assert_eq!(seen.count(), 1, "nothing was counted");
+    for _ in 0..5 {
+        lab.call(20 * MS, timeout);
+        cut(&mut lab, 20 * MS);
+    }
+    assert_eq!((seen.last().unwrap().samples, seen.last().unwrap().overloads), (0, 10));
+    // That the other side refuses is overload however quickly it does.
+    for _ in 0..10 {
+        lab.call(10 * MS, THROTTLED);
+    }
+    assert_eq!(seen.last().unwrap().overloads, 10);
+}
+
+#[test]
 fn trap_24_errors_of_other_kinds_change_nothing_however_many_and_however_quick() {
     let mut lab = Lab::new(Config::default());
     for kind in [FailureKind::Transient, FailureKind::Fault, FailureKind::Permanent] {

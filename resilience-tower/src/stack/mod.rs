@@ -35,7 +35,11 @@
 //! | total timeout | 30 s |
 //! | the deadline handed on to the calls of the handler | |
 //!
-//! `axum` takes it with one `.layer(..)`.
+//! `axum` takes it with one `.layer(..)`. A handler asks [`inherited`](crate::call::inherited) for its deadline, and reads the
+//! correlation id from the header of the request.
+//!
+//! A drain waits until the bodies of responses have been read; all other parts let go of a request when the head of its response
+//! is there.
 //!
 //! # In and out of a client's stack
 //!

@@ -184,7 +184,8 @@ async fn a_registered_stack_is_steered_by_name() {
 
 #[tokio::test(start_paused = true)]
 async fn the_future_stays_under_a_kibibyte() {
-    let handler = service_fn(|_: Request<()>| std::future::ready(Ok::<_, Infallible>(Response::new(()))));
+    let handler =
+        service_fn(|_: Request<()>| std::future::ready(Ok::<_, Infallible>(Response::new(String::new()))));
     let inner = size_of_val(&handler.oneshot(Request::new(())));
     let mut server = stack::server("api").layer(handler);
     let response = server.ready().await.unwrap().call(Request::new(()));

@@ -79,7 +79,7 @@ async fn a_server_stack_counts_each_decision_once() {
         if request.uri() == "/hang" {
             std::future::pending().await
         }
-        Ok::<_, Infallible>(Response::new(()))
+        Ok::<_, Infallible>(Response::new(String::new()))
     }));
     let call = async |path| {
         server.clone().oneshot(Request::get(path).body(()).unwrap()).await.unwrap().status().as_u16()

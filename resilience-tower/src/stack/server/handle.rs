@@ -98,7 +98,8 @@ impl ServerHandle {
         self.limits.settings.lock().clone()
     }
 
-    /// To stop admitting, and to wait for what runs.
+    /// To stop admitting, and to wait for what runs: each request until the body of its response has been read to its end, or the client
+    /// is gone.
     #[must_use]
     pub fn drain(&self) -> DrainHandle {
         self.limits.drain.handle()

@@ -43,6 +43,9 @@ pub fn server(name: &str) -> ServerLayer {
 
 /// A server's stack: see the [module](crate::stack).
 ///
+/// Around services that answer `http::Request` with an `http::Response` whose body is an `http_body::Body`: a drain watches it to its
+/// end. The errors of the service pass; an `axum` router has none.
+///
 /// # Clone
 ///
 /// A clone shares all state: every service that the layer and its clones make belongs to one stack. `axum` makes one per route.
@@ -215,7 +218,7 @@ where
         let inner = TimeoutLayer::total(ELSEWHERE).with_observer(observer()).layer(inner);
         let inner = read.layer(OptionalLayer(bulkhead).layer(inner));
         let inner = OptionalLayer(adaptive).layer(OptionalLayer(rate_limit).layer(inner));
-        let inner = limits.drain.clone().with_observer(observer()).layer(inner);
+        let inner = limits.drain.clone().with_observer(observer()).until_body_end().layer(inner);
         let inner = self.operation.layer(Enter::new(inner, Arc::clone(limits)));
         CorrelationLayer::new().answered(true).layer(self.respond.layer(inner))
     }

@@ -10,7 +10,7 @@ use super::handle::Limits;
 use crate::{
     Adaptive, Bulkhead, Timeout, Transport,
     call::HandOn,
-    drain::Drain,
+    drain::{Drain, UntilBodyEnd},
     http::deadline::ReadDeadline,
     rate_limit::RateLimitBy,
     stack::{IntoCall, Optional},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The parts of a server's stack inside the operation slot, by name.
-pub type Parts<S, F, L, C, O> = Enter<Drain<Limited<Rated<Timed<S, O>, L, O>, F, C, O>, O>>;
+pub type Parts<S, F, L, C, O> = Enter<Drain<Limited<Rated<Timed<S, O>, L, O>, F, C, O>, O, UntilBodyEnd>>;
 /// Under an adaptive limit, or without.
 type Limited<S, F, C, O> = Optional<Adaptive<S, C, O, F>, S>;
 type Rated<S, L, O> = Optional<RateLimitBy<S, L, O>, S>;

@@ -1,15 +1,14 @@
-//! Whole stacks over a healthy upstream: five policies as layers, and the client's preset.
+//! Whole stacks over a healthy upstream: five policies as layers, and the client's and the server's preset.
+
+mod five;
+mod server;
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use resilience_core::circuit_breaker::Config;
-use resilience_core::{RetryPolicy, bulkhead};
+use resilience_core::bulkhead;
 use resilience_tower::stack::{self, ClientLayer, ClientSettings};
-use resilience_tower::{
-    BulkheadLayer, CallLayer, CircuitBreakerLayer, RateLimitLayer, RetryLayer, TimeoutLayer, TransportLayer,
-};
-use tower::{Layer as _, ServiceBuilder};
+use tower::Layer as _;
 
 use super::rate_limit::AMPLE;
 use super::{Case, Policy};
@@ -19,21 +18,21 @@ use crate::upstream::Upstream;
 /// The stacks.
 pub const POLICY: Policy = Policy {
     name: "stack",
-    cases: &[Case { name: "five", subjects: five }, Case { name: "client", subjects: client }],
+    cases: &[
+        Case { name: "five", subjects: five::subjects },
+        Case { name: "client", subjects: client },
+        Case { name: "server", subjects: server::subjects },
+    ],
 };
 
 static HEALTHY: AtomicBool = AtomicBool::new(false);
 const UPSTREAM: Upstream = Upstream::new(&HEALTHY);
-const SECOND: Duration = Duration::from_secs(1);
-
-/// Timeout, bulkhead, rate limit, retry with a budget, breaker.
-fn five() -> Vec<Subject> {
-    vec![bare(), resilience_five()]
-}
+/// Permits of a bulkhead that is never full.
+const ROOM: u32 = 10_000;
 
 fn client() -> Vec<Subject> {
     let everything = ClientSettings::new()
-        .bulkhead(bulkhead::Config::new(10_000))
+        .bulkhead(bulkhead::Config::new(ROOM))
         .rate_limit(AMPLE)
         .rate_limit_wait(Duration::ZERO);
     let all = ClientLayer::new("benches", &everything).expect("they fit together");
@@ -48,18 +47,6 @@ fn bare() -> Subject {
     Subject::service("bare", UPSTREAM)
 }
 
-fn resilience_five() -> Subject {
-    let stack = ServiceBuilder::new()
-        .layer(CallLayer::new())
-        .layer(TimeoutLayer::total(5 * SECOND))
-        .layer(BulkheadLayer::new(bulkhead::Config::new(10_000)))
-        .layer(RateLimitLayer::new(AMPLE))
-        .layer(RetryLayer::new(RetryPolicy::new()))
-        .layer(CircuitBreakerLayer::new(Config::new()))
-        .layer(TransportLayer::new());
-    Subject::service("resilience", stack.service(UPSTREAM))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,7 +58,7 @@ mod tests {
     fn every_call_is_answered() {
         let runtime = runtime();
         let _inside = runtime.enter();
-        for subject in five().into_iter().chain(client()) {
+        for subject in POLICY.cases.iter().flat_map(|case| (case.subjects)()) {
             assert_eq!(subject.caller()(&runtime, CALLS), CALLS, "{}", subject.name);
         }
     }
