@@ -95,13 +95,17 @@
 //! ```
 
 pub mod duration;
-pub(crate) mod form;
+#[doc(hidden)]
+pub mod form;
 mod human;
-mod invalid;
-pub(crate) mod off;
-pub(crate) mod patch;
+#[doc(hidden)]
+pub mod off;
+#[doc(hidden)]
+pub mod patch;
 #[cfg(feature = "schemars")]
-pub(crate) mod schema;
+#[doc(hidden)]
+pub mod schema;
 pub(crate) mod tagged;
 
-pub use self::{human::HumanDuration, invalid::Invalid};
+pub use self::human::HumanDuration;
+pub use crate::Invalid;
