@@ -122,7 +122,7 @@ fn every_cost_has_its_name() {
 #[test]
 fn what_does_not_fit_together_is_refused_in_the_words_of_the_setter() {
     // Settings within others are told with their place among those.
-    let cases: [(&str, &str, &str, fn()); 5] = [
+    let cases: [(_, _, _, fn()); 5] = [
         ("circuit_breaker", "{ open_for = '5s' }", "", || drop(breaker().open_for(5000 * MS, 2000 * MS))),
         ("adaptive", "{ min = 5, max = 4 }", "", || drop(adaptive::Config::default().bounds(5, 4))),
         ("retry.backoff", "{ shape = 'smooth', jitter = 'full' }", "backoff.", || {

@@ -43,7 +43,7 @@
 //! ([`ClientLayer::calls`]), and errors come out as [`Error<E>`](resilience_core::Error).
 
 mod client;
-mod invalid;
+mod fixed;
 mod optional;
 #[cfg(feature = "http")]
 mod server;
@@ -54,11 +54,19 @@ pub use self::{
     client::Destination,
     server::{Enter, Parts as ServerParts, ServerHandle, ServerLayer, ServerSettings, server},
 };
+pub use resilience_core::Invalid;
+
+#[cfg(feature = "serde")]
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+pub use self::client::ClientPatch;
+#[cfg(all(feature = "serde", feature = "http"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "serde", feature = "http"))))]
+pub use self::server::ServerPatch;
+
 pub use self::{
     client::{
         Calls, Carried, Client, ClientHandle, ClientLayer, ClientSettings, IntoCall, OneDestination, Parts,
         Plain, Routed, client,
     },
-    invalid::Invalid,
     optional::{Optional, OptionalFuture},
 };
