@@ -68,6 +68,8 @@
 //! | [`throttle::Config`](crate::throttle::Config) | [`throttle::Patch`](crate::throttle::Patch) |
 //! | [`adaptive::Config`](crate::adaptive::Config) | [`adaptive::Patch`](crate::adaptive::Patch) |
 //!
+//! The ready-made stacks of `resilience-tower` are read in the same way.
+//!
 //! # Layers
 //!
 //! A `Patch` is what a file says of a policy and nothing else. It is applied to settings that there are already, those of a preset

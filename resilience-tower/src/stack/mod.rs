@@ -41,6 +41,10 @@
 //!
 //! The service inside needs no changes: requests go in as they are, or in a [`Call`](resilience_core::Call) with a context of their own
 //! ([`ClientLayer::calls`]), and errors come out as [`Error<E>`](resilience_core::Error).
+#![cfg_attr(feature = "serde", doc = include_str!("settings.md"))]
+#![cfg_attr(feature = "serde", doc = "```toml")]
+#![cfg_attr(feature = "serde", doc = include_str!("../../stack.reference.toml"))]
+#![cfg_attr(feature = "serde", doc = "```")]
 
 mod client;
 mod fixed;
