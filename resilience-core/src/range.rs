@@ -1,6 +1,6 @@
 //! The range of a setting: one check for its setter and for what a file says.
 //!
-//! Public for the settings of `resilience-tower`'s stacks alone, and no part of what this crate promises.
+//! Hidden, and public for the settings of `resilience-tower`'s stacks alone: what they would notice waits for a new minor version.
 
 use std::{fmt, time::Duration};
 

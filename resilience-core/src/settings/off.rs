@@ -1,6 +1,6 @@
 //! Settings that can be switched off.
 //!
-//! Public for the settings of `resilience-tower`'s stacks alone, and no part of what this crate promises.
+//! Hidden, and public for the settings of `resilience-tower`'s stacks alone: what they would notice waits for a new minor version.
 
 use std::fmt;
 

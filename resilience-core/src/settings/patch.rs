@@ -1,6 +1,6 @@
 //! What the settings of a policy have in common: the macros that make them readable, writable and patchable.
 //!
-//! Public for the settings of `resilience-tower`'s stacks alone, and no part of what this crate promises.
+//! Hidden, and public for the settings of `resilience-tower`'s stacks alone: what they would notice waits for a new minor version.
 
 use std::fmt;
 

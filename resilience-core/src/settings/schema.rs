@@ -1,6 +1,6 @@
 //! What the JSON schemas of the settings have in common.
 //!
-//! Public for the settings of `resilience-tower`'s stacks alone, and no part of what this crate promises.
+//! Hidden, and public for the settings of `resilience-tower`'s stacks alone: what they would notice waits for a new minor version.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
