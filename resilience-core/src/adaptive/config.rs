@@ -45,7 +45,7 @@ impl<L: Limit + Clone + Sync + 'static> Prototype for L {
 }
 
 impl Config {
-    /// A limit that `algorithm` finds, from 2 to 10 000 and beginning at 16.
+    /// A limit that `algorithm` finds, from 2 to 10 000 and beginning at 16. Each limit that is made of these settings has a copy of it.
     #[must_use]
     pub fn new(algorithm: impl Limit + Clone + Sync + 'static) -> Self {
         Self {

@@ -64,7 +64,7 @@ impl Settings {
         self
     }
 
-    /// An adaptive limit for each key, of settings that `make` makes: an algorithm has a state of its own.
+    /// An adaptive limit for each key, of settings that `make` makes.
     #[must_use]
     pub fn adaptive(mut self, make: impl Fn() -> adaptive::Config + Send + Sync + 'static) -> Self {
         self.adaptive = Some(Arc::new(make));

@@ -77,13 +77,16 @@ fn what_fits_is_asked_of_the_whole() {
 
 #[test]
 fn a_latency_target_follows_the_timeout_until_an_algorithm_is_named() {
-    let bounds = over("adaptive.max = 50", ClientSettings::new()).unwrap();
+    let bounds = over("adaptive = { initial = 7, max = 50 }", ClientSettings::new()).unwrap();
     same(&client(&toml::to_string(&bounds).unwrap()), &bounds);
     assert!(!toml::to_string(&bounds).unwrap().contains("target"), "it would not follow any more");
     let named = over("adaptive.algorithm = 'vegas'", bounds).unwrap();
-    same(&named, &ClientSettings::new().adaptive(adaptive::Config::new(Vegas::new()).bounds(2, 50)));
+    same(
+        &named,
+        &ClientSettings::new().adaptive(adaptive::Config::new(Vegas::new()).initial(7).bounds(2, 50)),
+    );
     let again = over("adaptive.algorithm.aimd.target = '1s'\nadaptive.min = 3", named).unwrap();
-    let aimd = adaptive::Config::new(Aimd::new(SECOND)).bounds(3, 50);
+    let aimd = adaptive::Config::new(Aimd::new(SECOND)).initial(7).bounds(3, 50);
     same(&again, &ClientSettings::new().adaptive(aimd));
     same(
         &over("adaptive.initial = 5", ClientSettings::new().adaptive(None)).unwrap(),

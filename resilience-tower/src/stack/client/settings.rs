@@ -265,3 +265,24 @@ impl Adaptive {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latency_target_follows_the_attempt_timeout_unless_it_is_set() {
+        let of =
+            |settings: &ClientSettings| format!("{:?}", settings.adaptive.config(settings.attempt_timeout));
+        let expected = |config: adaptive::Config| format!("{:?}", Some(config));
+        let settings = ClientSettings::new();
+        for timeout in [Duration::from_secs(2), Duration::from_millis(300)] {
+            let aimd = adaptive::Config::new(Aimd::for_timeout(timeout));
+            assert_eq!(of(&settings.clone().attempt_timeout(timeout)), expected(aimd));
+        }
+        assert_eq!(of(&settings.clone().attempt_timeout(None)), expected(adaptive::Config::default()));
+        let set = adaptive::Config::new(Aimd::new(Duration::from_millis(7)));
+        assert_eq!(of(&settings.clone().adaptive(set.clone())), expected(set));
+        assert_eq!(of(&settings.adaptive(None)), "None");
+    }
+}
