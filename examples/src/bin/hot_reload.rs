@@ -174,7 +174,11 @@ impl Operator {
     async fn change(&mut self, what: &str, text: &str) -> Result<Result<(), String>, Failure> {
         println!("\n{what}");
         self.write(text)?;
-        let outcome = timeout(PATIENCE, self.outcomes.recv()).await?.ok_or("nobody follows the file")?;
+        let outcome = timeout(PATIENCE, self.outcomes.recv())
+            .await
+            .ok()
+            .flatten()
+            .ok_or("nobody has noticed the change")?;
         match &outcome {
             Ok(()) => println!("  in force"),
             Err(why) => println!("  refused: {}", why.trim_end().replace('\n', "\n  ")),
