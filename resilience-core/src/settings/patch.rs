@@ -228,27 +228,18 @@ macro_rules! __settings {
     };
 }
 
-/// Makes a type readable and writable as the patch that makes anything it.
+/// Makes a type writable as the patch that makes anything it, and readable as its patch over its defaults.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __whole {
     ($patch:ident for $config:ty, needs $needs:tt) => {
-        $crate::settings::patch::readable!($patch for $config, needs $needs);
-
         impl serde::Serialize for $config {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let patch: Result<$patch, _> = $crate::settings::patch::Change::to(self);
                 serde::Serialize::serialize(&patch.map_err(serde::ser::Error::custom)?, serializer)
             }
         }
-    };
-}
 
-/// Makes a type readable: its patch over its defaults.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __readable {
-    ($patch:ident for $config:ty, needs $needs:tt) => {
         impl<'de> serde::Deserialize<'de> for $config {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let patch: $patch = serde::Deserialize::deserialize(deserializer)?;
@@ -278,4 +269,4 @@ macro_rules! __readable {
     };
 }
 
-pub use {__patch as patch, __readable as readable, __settings as settings, __whole as whole};
+pub use {__patch as patch, __settings as settings, __whole as whole};
