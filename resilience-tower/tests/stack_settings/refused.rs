@@ -87,7 +87,7 @@ fn what_does_not_fit_together_is_refused_at_the_table() {
         (
             "client.circuit_breaker.open_for = '5s'",
             "client",
-            "circuit_breaker.max_open_for is 4s, it must be at least open_for, which is 5s",
+            "circuit_breaker.max_open_for is 2s, it must be at least open_for, which is 5s",
         ),
         (
             "client.retry.backoff = { shape = 'smooth', jitter = 'none' }",
