@@ -1,4 +1,6 @@
 //! The range of a setting: one check for its setter and for what a file says.
+//!
+//! Hidden, and public for the settings of `resilience-tower`'s stacks alone: what they would notice waits for a new minor version.
 
 use std::{fmt, time::Duration};
 
@@ -6,47 +8,47 @@ pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The name of a setting and the values that it may have.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Range<T> {
-    pub(crate) name: &'static str,
-    pub(crate) min: T,
-    pub(crate) max: T,
+pub struct Range<T> {
+    pub name: &'static str,
+    pub min: T,
+    pub max: T,
 }
 
 impl<T> Range<T> {
-    pub(crate) const fn new(name: &'static str, min: T, max: T) -> Self {
+    pub const fn new(name: &'static str, min: T, max: T) -> Self {
         Self { name, min, max }
     }
 }
 
 impl Range<u32> {
     /// At least 1.
-    pub(crate) const fn positive(name: &'static str) -> Self {
+    pub const fn positive(name: &'static str) -> Self {
         Self::new(name, 1, u32::MAX)
     }
 }
 
 impl Range<f64> {
     /// Above 0 and at most 1.
-    pub(crate) const fn share(name: &'static str) -> Self {
+    pub const fn share(name: &'static str) -> Self {
         Self::new(name, f64::from_bits(1), 1.0)
     }
 }
 
 impl Range<Duration> {
     /// Longer than zero.
-    pub(crate) const fn lasting(name: &'static str) -> Self {
+    pub const fn lasting(name: &'static str) -> Self {
         Self::new(name, Duration::from_nanos(1), Duration::MAX)
     }
 }
 
 impl<T: Bound> Range<T> {
     /// The value, or what is wrong with it.
-    pub(crate) fn check(&self, value: T) -> Result<T, String> {
+    pub fn check(&self, value: T) -> Result<T, String> {
         if self.min <= value && value <= self.max { Ok(value) } else { Err(self.refusal(&value)) }
     }
 
     /// What is wrong with a value, whatever its type.
-    pub(crate) fn refusal(&self, value: &dyn fmt::Debug) -> String {
+    pub fn refusal(&self, value: &dyn fmt::Debug) -> String {
         format!("{} is {value:?}, it must be {}", self.name, T::between(self.min, self.max))
     }
 
@@ -56,14 +58,14 @@ impl<T: Bound> Range<T> {
     ///
     /// If it is out of range.
     #[track_caller]
-    pub(crate) fn expect(&self, value: T) -> T {
+    pub fn expect(&self, value: T) -> T {
         expect(self.check(value))
     }
 
     /// The same for a setting that can be switched off.
     #[track_caller]
     #[expect(clippy::manual_map, reason = "a closure would hide where the caller is")]
-    pub(crate) fn expect_if_any(&self, value: Option<T>) -> Option<T> {
+    pub fn expect_if_any(&self, value: Option<T>) -> Option<T> {
         match value {
             Some(value) => Some(self.expect(value)),
             None => None,
@@ -85,7 +87,7 @@ pub(crate) fn expect<T>(checked: Result<T, String>) -> T {
 }
 
 /// A type of values that have ranges.
-pub(crate) trait Bound: Copy + PartialOrd + fmt::Debug {
+pub trait Bound: Copy + PartialOrd + fmt::Debug {
     /// The range in words.
     fn between(min: Self, max: Self) -> String;
 }

@@ -44,6 +44,8 @@
 //! | `reqwest` | a guarded [`reqwest` client](crate::reqwest), classification of what it returns; `http` |
 //! | `reqwest-json`, `reqwest-form`, `reqwest-query` | `json`, `form` and `query` of its requests; `reqwest`, with its own feature of that name |
 //! | `grpc` | classification by gRPC status, pushback, refusals as gRPC responses and as `tonic::Status`; `http` |
+//! | `serde` | the settings of the ready-made [stacks](stack), and of every policy, from a file and back |
+//! | `schemars` | their JSON schemas; `serde` |
 //!
 //! None is on by default.
 //!

@@ -44,7 +44,7 @@ fn settings() -> ClientSettings {
         .retry(RetryPolicy::new().max_attempts(2).backoff(Backoff::none()))
         .without_retry_budget()
         .throttle(None)
-        .without_adaptive()
+        .adaptive(None)
         .circuit_breaker(Config::new().consecutive_failures(4).open_for(60 * SECOND, 60 * SECOND))
 }
 

@@ -1,5 +1,7 @@
 //! The settings of an adaptive limit.
 
+use std::{fmt, sync::Arc};
+
 use super::{Aimd, Limit};
 use crate::{
     bulkhead::word::MOST,
@@ -20,9 +22,9 @@ pub(super) const MAX: Range<u32> = Range::new("max", 1, MOST);
 /// let client = Config::new(Aimd::for_timeout(Duration::from_secs(2))).bounds(4, 500);
 /// # let _ = (server, client);
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
-    pub(super) algorithm: Box<dyn Limit>,
+    pub(super) algorithm: Arc<dyn Prototype>,
     /// What a file says for the algorithm, if one can.
     #[cfg(feature = "serde")]
     pub(super) named: Option<super::patch::Algorithm>,
@@ -31,18 +33,35 @@ pub struct Config {
     pub(super) max: u32,
 }
 
+/// The algorithm as it is at the beginning: each limit that is made of the settings has a copy.
+pub(super) trait Prototype: fmt::Debug + Send + Sync {
+    fn make(&self) -> Box<dyn Limit>;
+}
+
+impl<L: Limit + Clone + Sync + 'static> Prototype for L {
+    fn make(&self) -> Box<dyn Limit> {
+        Box::new(self.clone())
+    }
+}
+
 impl Config {
-    /// A limit that `algorithm` finds, from 2 to 10 000 and beginning at 16.
+    /// A limit that `algorithm` finds, from 2 to 10 000 and beginning at 16. Each limit that is made of these settings has a copy of it.
     #[must_use]
-    pub fn new(algorithm: impl Limit + 'static) -> Self {
+    pub fn new(algorithm: impl Limit + Clone + Sync + 'static) -> Self {
         Self {
             #[cfg(feature = "serde")]
             named: super::patch::Algorithm::of(&algorithm),
-            algorithm: Box::new(algorithm),
+            algorithm: Arc::new(algorithm),
             initial: 16,
             min: 2,
             max: 10_000,
         }
+    }
+
+    /// Another algorithm within the same bounds.
+    #[must_use]
+    pub fn algorithm(self, algorithm: impl Limit + Clone + Sync + 'static) -> Self {
+        Self { initial: self.initial, min: self.min, max: self.max, ..Self::new(algorithm) }
     }
 
     /// The limit until the first window ends. 16 by default: what a small service bears, and a large one is past it after a few

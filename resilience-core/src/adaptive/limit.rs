@@ -12,7 +12,7 @@ use std::{fmt, time::Duration};
 /// use resilience_core::{AdaptiveLimit, adaptive::{Config, Limit, Window}};
 ///
 /// /// Nine calls, whatever happens.
-/// #[derive(Debug)]
+/// #[derive(Clone, Debug)]
 /// struct Nine;
 ///
 /// impl Limit for Nine {

@@ -15,7 +15,7 @@ fn now() -> Instant {
 }
 
 /// Doubles with every window.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Double;
 
 impl Limit for Double {

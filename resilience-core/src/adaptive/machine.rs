@@ -36,9 +36,10 @@ pub(super) struct Next {
 
 impl Machine {
     pub(super) fn new(config: Config) -> Self {
-        let (min, max) = (f64::from(config.min), f64::from(config.max));
-        let limit = f64::from(config.initial).clamp(min, max);
-        Self { algorithm: config.algorithm, limit, min, max, due: LENGTH }
+        let Config { algorithm, initial, min, max, .. } = config;
+        let (min, max) = (f64::from(min), f64::from(max));
+        let limit = f64::from(initial).clamp(min, max);
+        Self { algorithm: algorithm.make(), limit, min, max, due: LENGTH }
     }
 
     pub(super) const fn due(&self) -> u64 {
@@ -65,8 +66,9 @@ impl Machine {
 
     /// Puts other settings in force. The limit stays where it is, within the new bounds.
     pub(super) fn reconfigure(&mut self, config: Config) {
-        (self.min, self.max) = (f64::from(config.min), f64::from(config.max));
-        self.algorithm = config.algorithm;
+        let Config { algorithm, min, max, .. } = config;
+        (self.min, self.max) = (f64::from(min), f64::from(max));
+        self.algorithm = algorithm.make();
         self.limit = self.limit.clamp(self.min, self.max);
     }
 }

@@ -2,17 +2,15 @@
 
 use std::{any::Any, time::Duration};
 
-use serde::{Serialize, Serializer, ser};
-
 use super::{
-    Aimd, Config, Gradient2, Limit, Vegas,
+    Aimd, Config, Gradient2, Vegas,
     aimd::TARGET,
     config::{INITIAL, MAX, MIN},
 };
 use crate::settings::{
     Invalid,
     form::plain,
-    patch::{Change, patch, readable, settings},
+    patch::{Change, patch, settings, whole},
     tagged::{Nothing, tagged},
 };
 
@@ -66,10 +64,10 @@ impl Patch {
                     Some(Algorithm::Aimd(aimd)) => aimd.clone().into_config()?,
                     _ => Aimd::default(),
                 };
-                base.with(patch.apply_to(aimd)?)
+                base.algorithm(patch.apply_to(aimd)?)
             }
-            Some(Algorithm::Gradient2(Nothing)) => base.with(Gradient2::new()),
-            Some(Algorithm::Vegas(Nothing)) => base.with(Vegas::new()),
+            Some(Algorithm::Gradient2(Nothing)) => base.algorithm(Gradient2::new()),
+            Some(Algorithm::Vegas(Nothing)) => base.algorithm(Vegas::new()),
         };
         config.initial = self.initial.unwrap_or(config.initial);
         config.min = self.min.unwrap_or(config.min);
@@ -85,12 +83,20 @@ impl Patch {
     pub fn into_config(self) -> Result<Config, Invalid> {
         self.apply_to(Config::default())
     }
-}
 
-impl Config {
-    /// The same bounds for another algorithm.
-    fn with(self, algorithm: impl Limit + 'static) -> Self {
-        Self { initial: self.initial, min: self.min, max: self.max, ..Self::new(algorithm) }
+    /// Whether the file names an algorithm.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn names_algorithm(&self) -> bool {
+        self.algorithm.is_some()
+    }
+
+    /// The bounds of these settings alone.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn bounds_of(config: &Config) -> Self {
+        let Config { initial, min, max, .. } = *config;
+        Self { algorithm: None, initial: Some(initial), min: Some(min), max: Some(max) }
     }
 }
 
@@ -98,26 +104,28 @@ impl Algorithm {
     /// What a file has to say for this algorithm; `None` for one that is not ours.
     pub(super) fn of(algorithm: &dyn Any) -> Option<Self> {
         if let Some(aimd) = algorithm.downcast_ref::<Aimd>() {
-            return Some(Self::Aimd(AimdPatch::to(aimd)));
+            return AimdPatch::to(aimd).ok().map(Self::Aimd);
         }
         let gradient2 = algorithm.is::<Gradient2>().then_some(Self::Gradient2(Nothing));
         gradient2.or(algorithm.is::<Vegas>().then_some(Self::Vegas(Nothing)))
     }
 }
 
-readable!(Patch for Config, needs []);
-
 /// Of an algorithm, what it has learnt is not written.
-///
-/// # Errors
-///
-/// For an algorithm of one's own.
-impl Serialize for Config {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some(algorithm) = self.named.clone() else {
-            return Err(ser::Error::custom("algorithm is one of your own, which a file cannot name"));
-        };
-        let (algorithm, initial) = (Some(algorithm), Some(self.initial));
-        Patch { algorithm, initial, min: Some(self.min), max: Some(self.max) }.serialize(serializer)
+impl Change<Config> for Patch {
+    fn apply(self, base: Config) -> Result<Config, Invalid> {
+        self.apply_to(base)
+    }
+
+    fn alone(self) -> Result<Config, Invalid> {
+        self.into_config()
+    }
+
+    fn to(config: &Config) -> Result<Self, Invalid> {
+        let algorithm = config.named.clone();
+        let own = || "algorithm is one of your own, which a file cannot name".to_owned();
+        Ok(Self { algorithm: Some(algorithm.ok_or_else(own)?), ..Self::bounds_of(config) })
     }
 }
+
+whole!(Patch for Config, needs []);

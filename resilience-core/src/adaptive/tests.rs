@@ -202,7 +202,7 @@ fn the_bounds_hold() {
 }
 
 /// Gives a number that is none.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Broken;
 
 impl Limit for Broken {

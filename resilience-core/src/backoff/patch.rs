@@ -104,14 +104,18 @@ impl Change<Backoff> for Patch {
         self.apply_to(base)
     }
 
-    fn to(backoff: &Backoff) -> Self {
+    fn alone(self) -> Result<Backoff, Invalid> {
+        self.into_config()
+    }
+
+    fn to(backoff: &Backoff) -> Result<Self, Invalid> {
         let shape = Shape::of(backoff.shape);
         let jitter = match backoff.shape {
             shape::Shape::Bounded(_, jitter) => Some(jitter),
             shape::Shape::Decorrelated | shape::Shape::Smooth => None,
         };
         let factor = (shape == Shape::Exponential).then_some(backoff.factor);
-        Self { shape: Some(shape), base: Some(backoff.base), cap: Some(backoff.cap), jitter, factor }
+        Ok(Self { shape: Some(shape), base: Some(backoff.base), cap: Some(backoff.cap), jitter, factor })
     }
 }
 

@@ -91,8 +91,12 @@ impl Change<Quota> for Patch {
         self.apply_to(base)
     }
 
-    fn to(quota: &Quota) -> Self {
-        Self(Parts { rate: Some(*quota), burst: Some(quota.max_burst()) })
+    fn alone(self) -> Result<Quota, Invalid> {
+        self.into_config()
+    }
+
+    fn to(quota: &Quota) -> Result<Self, Invalid> {
+        Ok(Self(Parts { rate: Some(*quota), burst: Some(quota.max_burst()) }))
     }
 }
 

@@ -41,10 +41,14 @@ settings! {
 
 impl Change<Kinds> for Vec<FailureKind> {
     fn apply(self, _: Kinds) -> Result<Kinds, Invalid> {
+        self.alone()
+    }
+
+    fn alone(self) -> Result<Kinds, Invalid> {
         Ok(Kinds::of(&self))
     }
 
-    fn to(kinds: &Kinds) -> Self {
-        FailureKind::ALL.into_iter().filter(|kind| kinds.contains(*kind)).collect()
+    fn to(kinds: &Kinds) -> Result<Self, Invalid> {
+        Ok(FailureKind::ALL.into_iter().filter(|kind| kinds.contains(*kind)).collect())
     }
 }

@@ -1,4 +1,6 @@
 //! What a setting looks like in a file.
+//!
+//! Hidden, and public for the settings of `resilience-tower`'s stacks alone: what they would notice waits for a new minor version.
 
 use std::{fmt, marker::PhantomData, time::Duration};
 
@@ -17,7 +19,7 @@ use crate::{
 };
 
 /// How the value of a setting is read, checked and written.
-pub(crate) trait Form {
+pub trait Form {
     type Value;
 
     fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<Self::Value, D::Error>;
@@ -29,7 +31,8 @@ pub(crate) trait Form {
 }
 
 /// Reads one value, so that what is wrong is told at its place.
-pub(crate) struct Read<'a, F>(pub(crate) &'a F);
+#[derive(Debug)]
+pub struct Read<'a, F>(pub &'a F);
 
 impl<'de, F: Form> DeserializeSeed<'de> for Read<'_, F> {
     type Value = F::Value;
@@ -40,7 +43,8 @@ impl<'de, F: Form> DeserializeSeed<'de> for Read<'_, F> {
 }
 
 /// Writes one value.
-pub(crate) struct Written<'a, F: Form>(pub(crate) &'a F, pub(crate) &'a F::Value);
+#[expect(missing_debug_implementations, reason = "no part of what users see")]
+pub struct Written<'a, F: Form>(pub &'a F, pub &'a F::Value);
 
 impl<F: Form> Serialize for Written<'_, F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -49,9 +53,10 @@ impl<F: Form> Serialize for Written<'_, F> {
 }
 
 /// A type that needs no other check than its own.
-pub(crate) struct Plain<T>(PhantomData<T>);
+#[derive(Debug)]
+pub struct Plain<T>(PhantomData<T>);
 
-pub(crate) const fn plain<T>() -> Plain<T> {
+pub const fn plain<T>() -> Plain<T> {
     Plain(PhantomData)
 }
 
@@ -229,6 +234,6 @@ impl Form for Nanos {
 }
 
 /// A duration of any length.
-pub(crate) const fn any(name: &'static str) -> Range<Duration> {
+pub const fn any(name: &'static str) -> Range<Duration> {
     Range::new(name, Duration::ZERO, Duration::MAX)
 }

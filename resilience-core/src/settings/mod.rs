@@ -68,6 +68,8 @@
 //! | [`throttle::Config`](crate::throttle::Config) | [`throttle::Patch`](crate::throttle::Patch) |
 //! | [`adaptive::Config`](crate::adaptive::Config) | [`adaptive::Patch`](crate::adaptive::Patch) |
 //!
+//! The ready-made stacks of `resilience-tower` are read in the same way.
+//!
 //! # Layers
 //!
 //! A `Patch` is what a file says of a policy and nothing else. It is applied to settings that there are already, those of a preset
@@ -95,13 +97,17 @@
 //! ```
 
 pub mod duration;
-pub(crate) mod form;
+#[doc(hidden)]
+pub mod form;
 mod human;
-mod invalid;
-pub(crate) mod off;
-pub(crate) mod patch;
+#[doc(hidden)]
+pub mod off;
+#[doc(hidden)]
+pub mod patch;
 #[cfg(feature = "schemars")]
-pub(crate) mod schema;
+#[doc(hidden)]
+pub mod schema;
 pub(crate) mod tagged;
 
-pub use self::{human::HumanDuration, invalid::Invalid};
+pub use self::human::HumanDuration;
+pub use crate::Invalid;

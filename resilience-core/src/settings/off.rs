@@ -1,23 +1,30 @@
 //! Settings that can be switched off.
+//!
+//! Hidden, and public for the settings of `resilience-tower`'s stacks alone: what they would notice waits for a new minor version.
 
 use std::fmt;
 
 #[cfg(feature = "schemars")]
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{
-    Deserializer, Serializer,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{
         Error, IntoDeserializer, MapAccess, Unexpected, Visitor,
         value::{MapAccessDeserializer, StrDeserializer},
     },
 };
 
-use super::form::Form;
+use super::{
+    Invalid,
+    form::{Form, Plain, plain},
+    patch::Change,
+};
 
 /// `"off"` in the file, `None` in the settings; otherwise what the form says.
 ///
 /// `false` is read as well: some parsers of YAML make it of a bare `off`.
-pub(crate) struct Off<F>(pub(crate) F);
+#[derive(Debug)]
+pub struct Off<F>(pub F);
 
 const OFF: &str = "off";
 
@@ -38,6 +45,63 @@ impl<F: Form> Form for Off<F> {
     #[cfg(feature = "schemars")]
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [self.0.schema(generator), { "const": OFF }] })
+    }
+}
+
+/// What a file says of settings that can be left out as a whole: `"off"`, or what it changes of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part<P>(pub Option<P>);
+
+impl<C, P: Change<C>> Change<Option<C>> for Part<P> {
+    fn apply(self, base: Option<C>) -> Result<Option<C>, Invalid> {
+        match (self.0, base) {
+            (Some(patch), Some(base)) => patch.apply(base).map(Some),
+            (patch, _) => Self(patch).alone(),
+        }
+    }
+
+    fn alone(self) -> Result<Option<C>, Invalid> {
+        self.0.map(P::alone).transpose()
+    }
+
+    fn to(value: &Option<C>) -> Result<Self, Invalid> {
+        value.as_ref().map(P::to).transpose().map(Self)
+    }
+}
+
+impl<'de, P> Deserialize<'de> for Part<P>
+where
+    Plain<P>: Form<Value = P>,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Off(plain()).read(deserializer).map(Self)
+    }
+}
+
+impl<P> Serialize for Part<P>
+where
+    Plain<P>: Form<Value = P>,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Off(plain()).write(&self.0, serializer)
+    }
+}
+
+#[cfg(feature = "schemars")]
+impl<P> schemars::JsonSchema for Part<P>
+where
+    Plain<P>: Form<Value = P>,
+{
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "part".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Off(plain::<P>()).schema(generator)
     }
 }
 

@@ -1,4 +1,6 @@
 //! What the settings of a policy have in common: the macros that make them readable, writable and patchable.
+//!
+//! Hidden, and public for the settings of `resilience-tower`'s stacks alone: what they would notice waits for a new minor version.
 
 use std::fmt;
 
@@ -11,11 +13,22 @@ use super::Invalid;
 use crate::range::{Bound, Range};
 
 /// What a file says of a setting, and what it makes of the setting that there was.
-pub(crate) trait Change<T>: Sized {
+pub trait Change<T>: Sized {
     fn apply(self, base: T) -> Result<T, Invalid>;
 
-    /// What makes anything this value.
-    fn to(value: &T) -> Self;
+    /// What it makes where there was none.
+    fn alone(self) -> Result<T, Invalid>;
+
+    /// What makes anything this value, unless no file can say that.
+    fn to(value: &T) -> Result<Self, Invalid>;
+}
+
+/// What becomes of one field.
+pub fn changed<T, C: Change<T>>(field: &str, change: Option<C>, base: T) -> Result<T, Invalid> {
+    match change {
+        Some(change) => change.apply(base).map_err(|wrong| wrong.within(field)),
+        None => Ok(base),
+    }
 }
 
 impl<T: Clone> Change<T> for T {
@@ -23,8 +36,12 @@ impl<T: Clone> Change<T> for T {
         Ok(self)
     }
 
-    fn to(value: &T) -> Self {
-        value.clone()
+    fn alone(self) -> Result<T, Invalid> {
+        Ok(self)
+    }
+
+    fn to(value: &T) -> Result<T, Invalid> {
+        Ok(value.clone())
     }
 }
 
@@ -34,7 +51,8 @@ pub(crate) fn needed<T, U: Bound>(value: Option<T>, range: &Range<U>) -> Result<
 }
 
 /// Reads a key that must be one of these, so that an unknown one is told at its place.
-pub(crate) struct Key(pub(crate) &'static [&'static str]);
+#[derive(Debug)]
+pub struct Key(pub &'static [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for Key {
     type Value = &'static str;
@@ -58,7 +76,9 @@ impl Visitor<'_> for Key {
 }
 
 /// A struct of optional settings, each with a [`Form`](super::form::Form), and how it is read and written.
-macro_rules! patch {
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __patch {
     (
         $(#[doc = $about:literal])+
         $visible:vis struct $patch:ident as $name:literal {
@@ -144,7 +164,9 @@ macro_rules! patch {
 }
 
 /// A [`patch`] whose fields are those of the type that it changes.
-macro_rules! settings {
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __settings {
     (
         $(#[doc = $about:literal])+
         $visible:vis struct $patch:ident for $config:ty as $name:literal, needs $needs:tt {
@@ -185,15 +207,20 @@ macro_rules! settings {
         impl $crate::settings::patch::Change<$config> for $patch {
             fn apply(self, base: $config) -> Result<$config, $crate::settings::Invalid> {
                 let mut $whole = base;
-                $(if let Some(change) = self.$field {
-                    $whole.$field = $crate::settings::patch::Change::apply(change, $whole.$field)?;
-                })*
+                $(
+                    let (said, base) = (self.$field, $whole.$field);
+                    $whole.$field = $crate::settings::patch::changed(stringify!($field), said, base)?;
+                )*
                 let checked: Result<$config, String> = $checked;
                 Ok(checked?)
             }
 
-            fn to(config: &$config) -> Self {
-                Self { $($field: Some($crate::settings::patch::Change::to(&config.$field)),)* }
+            fn alone(self) -> Result<$config, $crate::settings::Invalid> {
+                self.into_config()
+            }
+
+            fn to(config: &$config) -> Result<Self, $crate::settings::Invalid> {
+                Ok(Self { $($field: Some($crate::settings::patch::Change::to(&config.$field)?),)* })
             }
         }
 
@@ -201,23 +228,18 @@ macro_rules! settings {
     };
 }
 
-/// Makes a type readable and writable as the patch that makes anything it.
-macro_rules! whole {
+/// Makes a type writable as the patch that makes anything it, and readable as its patch over its defaults.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __whole {
     ($patch:ident for $config:ty, needs $needs:tt) => {
-        $crate::settings::patch::readable!($patch for $config, needs $needs);
-
         impl serde::Serialize for $config {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let patch: $patch = $crate::settings::patch::Change::to(self);
-                serde::Serialize::serialize(&patch, serializer)
+                let patch: Result<$patch, _> = $crate::settings::patch::Change::to(self);
+                serde::Serialize::serialize(&patch.map_err(serde::ser::Error::custom)?, serializer)
             }
         }
-    };
-}
 
-/// Makes a type readable: its patch over its defaults.
-macro_rules! readable {
-    ($patch:ident for $config:ty, needs $needs:tt) => {
         impl<'de> serde::Deserialize<'de> for $config {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let patch: $patch = serde::Deserialize::deserialize(deserializer)?;
@@ -247,4 +269,4 @@ macro_rules! readable {
     };
 }
 
-pub(crate) use {patch, readable, settings, whole};
+pub use {__patch as patch, __settings as settings, __whole as whole};

@@ -1,4 +1,6 @@
 //! What the JSON schemas of the settings have in common.
+//!
+//! Hidden, and public for the settings of `resilience-tower`'s stacks alone: what they would notice waits for a new minor version.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
@@ -7,12 +9,12 @@ use serde_json::{Map, Value};
 use super::form::Form;
 
 /// The schema of a setting that holds a `T`.
-pub(crate) fn of<T>(form: &impl Form<Value = T>, generator: &mut SchemaGenerator) -> Schema {
+pub fn of<T>(form: &impl Form<Value = T>, generator: &mut SchemaGenerator) -> Schema {
     form.schema(generator)
 }
 
 /// A table with these settings, each with its name and description, and no others.
-pub(crate) fn table<const N: usize>(settings: [(&str, &str, Schema); N]) -> Schema {
+pub fn table<const N: usize>(settings: [(&str, &str, Schema); N]) -> Schema {
     let mut properties = Map::new();
     for (name, description, mut schema) in settings {
         schema.insert("description".to_owned(), description.trim().into());
@@ -22,7 +24,7 @@ pub(crate) fn table<const N: usize>(settings: [(&str, &str, Schema); N]) -> Sche
 }
 
 /// The schema of whole settings: that of their patch, with what they need, and the defaults.
-pub(crate) fn whole(mut schema: Schema, needs: &[&str], defaults: Option<&impl Serialize>) -> Schema {
+pub fn whole(mut schema: Schema, needs: &[&str], defaults: Option<&impl Serialize>) -> Schema {
     if !needs.is_empty() {
         schema.insert("required".to_owned(), needs.into());
     }

@@ -146,7 +146,7 @@ fn a_queue_is_as_long_as_there_are_permits_unless_it_is_there_already() {
     assert_eq!(patch.apply_to(bulkhead::Config::new(20)), Ok(bulkhead::Config::new(50).max_queue(20)));
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Mine;
 
 impl Limit for Mine {

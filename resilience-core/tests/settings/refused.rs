@@ -121,23 +121,24 @@ fn every_cost_has_its_name() {
 
 #[test]
 fn what_does_not_fit_together_is_refused_in_the_words_of_the_setter() {
-    let cases: [(&str, &str, fn()); 5] = [
-        ("circuit_breaker", "{ open_for = '5s' }", || drop(breaker().open_for(5000 * MS, 2000 * MS))),
-        ("adaptive", "{ min = 5, max = 4 }", || drop(adaptive::Config::default().bounds(5, 4))),
-        ("retry.backoff", "{ shape = 'smooth', jitter = 'full' }", || {
+    // Settings within others are told with their place among those.
+    let cases: [(_, _, _, fn()); 5] = [
+        ("circuit_breaker", "{ open_for = '5s' }", "", || drop(breaker().open_for(5000 * MS, 2000 * MS))),
+        ("adaptive", "{ min = 5, max = 4 }", "", || drop(adaptive::Config::default().bounds(5, 4))),
+        ("retry.backoff", "{ shape = 'smooth', jitter = 'full' }", "backoff.", || {
             let _ = Backoff::smooth(MS).jitter(Jitter::Full);
         }),
-        ("retry.backoff", "{ shape = 'linear', factor = 3 }", || {
+        ("retry.backoff", "{ shape = 'linear', factor = 3 }", "backoff.", || {
             let _ = Backoff::linear(MS).factor(3.0);
         }),
-        ("rate_limit", "{ rate = '1/h', burst = 4294967295 }", || {
+        ("rate_limit", "{ rate = '1/h', burst = 4294967295 }", "", || {
             let _ = Quota::per_hour(1).burst(u32::MAX);
         }),
     ];
-    for (field, value, set) in cases {
+    for (field, value, within, set) in cases {
         let (path, message) = refused(&format!("client.{field} = {value}"));
         assert!(format!("client.{field}").starts_with(&path) && path != "client", "{path}: {message}");
-        assert_eq!(message, panic_text(set));
+        assert_eq!(message, format!("{within}{}", panic_text(set)));
     }
 }
 

@@ -74,7 +74,7 @@ impl Policies {
                 None => Throttle::new(config, now),
             }),
             adaptive: settings.adaptive.as_ref().map(|make| AdaptiveLimit::new(make(), now)),
-            retry_budget: settings.retry_budget.as_ref().map(|make| make()),
+            retry_budget: settings.retry_budget.clone().map(RetryBudget::from),
             operation: settings.operation,
             epoch,
             is_given_up: AtomicBool::new(false),
@@ -83,7 +83,7 @@ impl Policies {
 
     /// The same policies where both have them, under new settings, and new ones where the settings have more.
     ///
-    /// A budget has no settings to change: it is the old one.
+    /// A budget has no settings to change: it is the old one, or under other settings a new one.
     pub(super) fn reconfigured(
         &self,
         settings: &Settings,
@@ -106,7 +106,11 @@ impl Policies {
             circuit_breaker: keep(circuit_breaker, &new.circuit_breaker),
             throttle: keep(throttle, &new.throttle),
             adaptive: keep(adaptive, &new.adaptive),
-            retry_budget: keep(retry_budget, &new.retry_budget),
+            retry_budget: if self.epoch() < settings.budget_since {
+                new.retry_budget.clone()
+            } else {
+                keep(retry_budget, &new.retry_budget)
+            },
             operation: settings.operation,
             epoch,
             is_given_up: AtomicBool::new(false),

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use resilience_core::{RetryPolicy, adaptive, circuit_breaker, retry::RetryBudget, throttle};
+use resilience_core::{RetryPolicy, adaptive, circuit_breaker, retry::budget, throttle};
 
 /// Which policies each key gets, and with which settings. None of them at first.
 ///
@@ -25,7 +25,9 @@ pub struct Settings {
     pub(super) circuit_breaker: Option<circuit_breaker::Config>,
     pub(super) throttle: Option<throttle::Config>,
     pub(super) adaptive: Option<Make<adaptive::Config>>,
-    pub(super) retry_budget: Option<Make<RetryBudget>>,
+    pub(super) retry_budget: Option<budget::Config>,
+    /// Since which settings of a table the budget is this one.
+    pub(super) budget_since: u64,
     pub(crate) operation: OperationSettings,
     /// The next one to use, so that each policy draws numbers of its own. Relaxed: only their difference matters.
     seeds: Option<Arc<AtomicU64>>,
@@ -62,17 +64,17 @@ impl Settings {
         self
     }
 
-    /// An adaptive limit for each key, of settings that `make` makes: an algorithm has a state of its own.
+    /// An adaptive limit for each key, of settings that `make` makes.
     #[must_use]
     pub fn adaptive(mut self, make: impl Fn() -> adaptive::Config + Send + Sync + 'static) -> Self {
         self.adaptive = Some(Arc::new(make));
         self
     }
 
-    /// A retry budget for each key, made by `make`. For a [stack](crate::stack), whose retry layer it pays for.
+    /// A retry budget for each key. For a [stack](crate::stack), whose retry layer it pays for.
     #[must_use]
-    pub(crate) fn retry_budget(mut self, make: impl Fn() -> RetryBudget + Send + Sync + 'static) -> Self {
-        self.retry_budget = Some(Arc::new(make));
+    pub(crate) fn retry_budget(mut self, config: budget::Config) -> Self {
+        self.retry_budget = Some(config);
         self
     }
 
@@ -96,7 +98,7 @@ impl fmt::Debug for Settings {
             .field("circuit_breaker", &self.circuit_breaker)
             .field("throttle", &self.throttle)
             .field("adaptive", &self.adaptive.as_ref().map(|make| make()))
-            .field("retry_budget", &self.retry_budget.as_ref().map(|make| make()))
+            .field("retry_budget", &self.retry_budget)
             .finish()
     }
 }

@@ -77,14 +77,16 @@ impl<K: Hash + Eq> Table<K> {
     }
 
     /// Puts other settings in force, for the keys there are and those to come.
-    pub(crate) fn reconfigure(&self, settings: Settings, now: Instant, tell: impl FnMut(Transition))
+    pub(crate) fn reconfigure(&self, mut settings: Settings, now: Instant, tell: impl FnMut(Transition))
     where
         K: Clone,
     {
         {
             let mut current = self.settings.lock();
-            current.settings = settings;
             current.epoch += 1;
+            let is_other = settings.retry_budget != current.settings.retry_budget;
+            settings.budget_since = if is_other { current.epoch } else { current.settings.budget_since };
+            current.settings = settings;
         }
         self.put_in_force(now, tell);
     }

@@ -45,9 +45,13 @@
 //!
 //! The service inside needs no changes: requests go in as they are, or in a [`Call`](resilience_core::Call) with a context of their own
 //! ([`ClientLayer::calls`]), and errors come out as [`Error<E>`](resilience_core::Error).
+#![cfg_attr(feature = "serde", doc = include_str!("settings.md"))]
+#![cfg_attr(feature = "serde", doc = "```toml")]
+#![cfg_attr(feature = "serde", doc = include_str!("../../stack.reference.toml"))]
+#![cfg_attr(feature = "serde", doc = "```")]
 
 mod client;
-mod invalid;
+mod fixed;
 mod optional;
 #[cfg(feature = "http")]
 mod server;
@@ -58,11 +62,19 @@ pub use self::{
     client::Destination,
     server::{Enter, Parts as ServerParts, ServerHandle, ServerLayer, ServerSettings, server},
 };
+pub use resilience_core::Invalid;
+
+#[cfg(feature = "serde")]
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+pub use self::client::ClientPatch;
+#[cfg(all(feature = "serde", feature = "http"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "serde", feature = "http"))))]
+pub use self::server::ServerPatch;
+
 pub use self::{
     client::{
         Calls, Carried, Client, ClientHandle, ClientLayer, ClientSettings, IntoCall, OneDestination, Parts,
         Plain, Routed, client,
     },
-    invalid::Invalid,
     optional::{Optional, OptionalFuture},
 };

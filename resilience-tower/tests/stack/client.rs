@@ -150,7 +150,7 @@ async fn each_destination_has_a_breaker_of_its_own() {
 
 #[tokio::test(start_paused = true)]
 async fn each_destination_has_a_budget_of_its_own() {
-    let budget = || RetryBudget::success_paid().capacity(3).into();
+    let budget = RetryBudget::success_paid().capacity(3);
     let settings = ClientSettings::new().retry(hasty().max_attempts(2)).retry_budget(budget);
     let layer = ClientLayer::new("test", &settings).unwrap().per(host);
     let (transport, mut calls) = (Transport::default(), Vec::new());
@@ -171,7 +171,7 @@ async fn every_part_can_be_left_out() {
         .retry(None)
         .throttle(None)
         .circuit_breaker(None)
-        .without_adaptive();
+        .adaptive(None);
     let layer = ClientLayer::new("test", &settings).unwrap();
     let transport = Transport::default();
     let mut client = layer.layer(transport.clone());

@@ -100,7 +100,7 @@ async fn keys_have_a_rate_each_and_a_fair_share() {
     let key = HeaderKey::new(HeaderName::from_static("x-api-key"));
     let settings = ServerSettings::new()
         .rate_limit(Quota::per_minute(1))
-        .adaptive(|| adaptive::Config::default().initial(10));
+        .adaptive(adaptive::Config::default().initial(10));
     let layer = ServerLayer::new("api", &settings)
         .unwrap()
         .per(move |call: &Call<Request<Body>>| key.of(call.request().headers()));
@@ -155,7 +155,7 @@ async fn settings_change_while_it_runs() {
     let start = now();
     assert_eq!(status(&app, request("/hang")).await, StatusCode::GATEWAY_TIMEOUT);
     assert_eq!((now() - start).as_secs(), 1);
-    handle.reconfigure(&ServerSettings::new().adaptive(|| adaptive::Config::default().bounds(1, 1))).unwrap();
+    handle.reconfigure(&ServerSettings::new().adaptive(adaptive::Config::default().bounds(1, 1))).unwrap();
     assert_eq!(handle.adaptive().unwrap().snapshot().limit, 1);
 
     let refused = handle.reconfigure(&ServerSettings::new().rate_limit(Quota::per_second(1))).unwrap_err();

@@ -87,14 +87,18 @@ impl Change<Config> for Patch {
         self.apply_to(base)
     }
 
-    fn to(config: &Config) -> Self {
-        Self(Some(match config {
-            Config::SuccessPaid(settings) => Kind::SuccessPaid(Change::to(settings)),
-            Config::Ratio(settings) => Kind::Ratio(Change::to(settings)),
+    fn alone(self) -> Result<Config, Invalid> {
+        self.into_config()
+    }
+
+    fn to(config: &Config) -> Result<Self, Invalid> {
+        Ok(Self(Some(match config {
+            Config::SuccessPaid(settings) => Kind::SuccessPaid(Change::to(settings)?),
+            Config::Ratio(settings) => Kind::Ratio(Change::to(settings)?),
             Config::Quota => Kind::Quota(Nothing),
-            Config::Throttle(settings) => Kind::Throttle(Change::to(settings)),
-            Config::InFlight(settings) => Kind::InFlight(Change::to(settings)),
-        }))
+            Config::Throttle(settings) => Kind::Throttle(Change::to(settings)?),
+            Config::InFlight(settings) => Kind::InFlight(Change::to(settings)?),
+        })))
     }
 }
 

@@ -19,7 +19,7 @@ use resilience_core::{
 use super::ClientSettings;
 use crate::{
     per_key::{Policies, Table},
-    stack::Invalid,
+    stack::{Invalid, fixed},
     time,
 };
 
@@ -139,10 +139,10 @@ impl<K: Hash + Eq + Clone> ClientHandle<K> {
     pub fn reconfigure(&self, settings: &ClientSettings) -> Result<(), Invalid> {
         settings.check()?;
         let Limits { bulkhead, rate_limit, .. } = &*self.limits;
-        Invalid::unless_built_in("bulkhead", bulkhead.is_some(), settings.bulkhead.is_some())?;
-        Invalid::unless_built_in("rate_limit", rate_limit.is_some(), settings.rate_limit.is_some())?;
+        fixed::unless_built_in("bulkhead", bulkhead.is_some(), settings.bulkhead.is_some())?;
+        fixed::unless_built_in("rate_limit", rate_limit.is_some(), settings.rate_limit.is_some())?;
         if rate_limit.is_some() {
-            Invalid::unless_fixed("rate_limit_wait", self.limits.rate_limit_wait, settings.rate_limit_wait)?;
+            fixed::unless_same("rate_limit_wait", self.limits.rate_limit_wait, settings.rate_limit_wait)?;
         }
         let mut current = self.limits.settings.lock();
         *current = settings.clone();

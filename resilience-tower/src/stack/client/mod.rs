@@ -3,10 +3,14 @@
 mod carried;
 mod handle;
 mod layer;
+#[cfg(feature = "serde")]
+mod patch;
 mod request;
 mod service;
 mod settings;
 
+#[cfg(feature = "serde")]
+pub use self::patch::ClientPatch;
 #[cfg(feature = "http")]
 pub use self::request::Destination;
 pub use self::{

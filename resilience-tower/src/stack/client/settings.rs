@@ -1,11 +1,12 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use resilience_core::{
     RetryPolicy,
     adaptive::{self, Aimd},
     bulkhead, circuit_breaker,
+    range::Range,
     rate_limit::Quota,
-    retry::RetryBudget,
+    retry::budget,
     throttle,
 };
 
@@ -26,7 +27,7 @@ use crate::{per_key, stack::Invalid};
 ///     .bulkhead(bulkhead::Config::new(100));
 /// # let _ = settings;
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ClientSettings {
     pub(super) total_timeout: Option<Duration>,
     pub(super) attempt_timeout: Option<Duration>,
@@ -34,22 +35,23 @@ pub struct ClientSettings {
     pub(super) rate_limit: Option<Quota>,
     pub(super) rate_limit_wait: Duration,
     pub(super) retry: Option<RetryPolicy>,
-    retry_budget: Option<Make<RetryBudget>>,
+    pub(super) retry_budget: Option<budget::Config>,
     pub(super) throttle: Option<throttle::Config>,
     pub(super) circuit_breaker: Option<circuit_breaker::Config>,
-    adaptive: Adaptive,
+    pub(super) adaptive: Adaptive,
     pub(super) seed: Option<u64>,
 }
 
-type Make<T> = Arc<dyn Fn() -> T + Send + Sync>;
+pub(super) const TOTAL_TIMEOUT: Range<Duration> = Range::lasting("total_timeout");
+pub(super) const ATTEMPT_TIMEOUT: Range<Duration> = Range::lasting("attempt_timeout");
 
 /// The adaptive limit.
-#[derive(Clone)]
-enum Adaptive {
+#[derive(Clone, Debug)]
+pub(super) enum Adaptive {
     Off,
-    /// With a target that follows from the attempt timeout.
-    ByTimeout,
-    Made(Make<adaptive::Config>),
+    /// Within the bounds of these settings, with a target that follows from the attempt timeout.
+    ByTimeout(adaptive::Config),
+    Set(adaptive::Config),
 }
 
 impl Default for ClientSettings {
@@ -69,10 +71,10 @@ impl ClientSettings {
             rate_limit: None,
             rate_limit_wait: Duration::from_secs(1),
             retry: Some(RetryPolicy::new()),
-            retry_budget: Some(Arc::new(RetryBudget::new)),
+            retry_budget: Some(budget::Config::default()),
             throttle: Some(throttle::Config::new()),
             circuit_breaker: Some(circuit_breaker::Config::new()),
-            adaptive: Adaptive::ByTimeout,
+            adaptive: Adaptive::default(),
             seed: None,
         }
     }
@@ -87,7 +89,7 @@ impl ClientSettings {
     #[must_use]
     #[track_caller]
     pub fn total_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.total_timeout = checked("total_timeout", limit.into());
+        self.total_timeout = TOTAL_TIMEOUT.expect_if_any(limit.into());
         self
     }
 
@@ -101,7 +103,7 @@ impl ClientSettings {
     #[must_use]
     #[track_caller]
     pub fn attempt_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.attempt_timeout = checked("attempt_timeout", limit.into());
+        self.attempt_timeout = ATTEMPT_TIMEOUT.expect_if_any(limit.into());
         self
     }
 
@@ -136,10 +138,20 @@ impl ClientSettings {
         self
     }
 
-    /// What pays for retries: a budget for each destination, made by `make`. Paid for by successes by default.
+    /// What pays for retries: a budget for each destination. Paid for by successes by default.
+    ///
+    /// A change of these settings while the stack runs begins new budgets, which are full.
+    ///
+    /// ```
+    /// use resilience_core::RetryBudget;
+    /// use resilience_tower::stack::ClientSettings;
+    ///
+    /// let settings = ClientSettings::new().retry_budget(RetryBudget::ratio(0.1));
+    /// # let _ = settings;
+    /// ```
     #[must_use]
-    pub fn retry_budget(mut self, make: impl Fn() -> RetryBudget + Send + Sync + 'static) -> Self {
-        self.retry_budget = Some(Arc::new(make));
+    pub fn retry_budget(mut self, config: impl Into<budget::Config>) -> Self {
+        self.retry_budget = Some(config.into());
         self
     }
 
@@ -164,23 +176,16 @@ impl ClientSettings {
         self
     }
 
-    /// The adaptive limit of each destination, of settings that `make` makes: an algorithm has a state of its own. By default
-    /// [`Aimd::for_timeout`] with the attempt timeout.
+    /// The adaptive limit of each destination. By default [`Aimd::for_timeout`] with the attempt timeout, and the bounds of [`adaptive::Config`].
     #[must_use]
-    pub fn adaptive(mut self, make: impl Fn() -> adaptive::Config + Send + Sync + 'static) -> Self {
-        self.adaptive = Adaptive::Made(Arc::new(make));
-        self
-    }
-
-    /// No adaptive limit.
-    #[must_use]
-    pub fn without_adaptive(mut self) -> Self {
-        self.adaptive = Adaptive::Off;
+    pub fn adaptive(mut self, config: impl Into<Option<adaptive::Config>>) -> Self {
+        self.adaptive = config.into().map_or(Adaptive::Off, Adaptive::Set);
         self
     }
 
     /// Draws what policies leave to chance (jitter, what the throttle lets through) from a seed, for tests and simulations: the same
-    /// seed and the same calls in the same order, the same decisions. None by default; two stacks of one seed would act in step.
+    /// seed and the same calls in the same order, the same decisions. None by default; two stacks of one seed would act in step,
+    /// so a file cannot say it.
     #[must_use]
     pub fn seed(mut self, seed: impl Into<Option<u64>>) -> Self {
         self.seed = seed.into();
@@ -194,19 +199,23 @@ impl ClientSettings {
     /// If an attempt may take longer than the whole operation, or the breaker's window is shorter than an attempt: then the calls that
     /// time out would leave the window as soon as they enter it.
     pub fn check(&self) -> Result<(), Invalid> {
+        Ok(self.fit()?)
+    }
+
+    pub(super) fn fit(&self) -> Result<(), String> {
         let Some(attempt) = self.attempt_timeout else { return Ok(()) };
         if let Some(total) = self.total_timeout.filter(|&total| total < attempt) {
-            return Err(Invalid(format!(
+            return Err(format!(
                 "`attempt_timeout` is {attempt:?} and `total_timeout` {total:?}: an attempt may not take longer than the \
                  whole operation; lower `attempt_timeout` or leave it out"
-            )));
+            ));
         }
         let window = self.circuit_breaker.as_ref().and_then(circuit_breaker::Config::shortest_window);
         if let Some(window) = window.filter(|&window| window < attempt) {
-            return Err(Invalid(format!(
+            return Err(format!(
                 "the `time_window` of `circuit_breaker` is {window:?} and `attempt_timeout` {attempt:?}: calls that hang would \
                  not be seen together; make the window longer than an attempt"
-            )));
+            ));
         }
         Ok(())
     }
@@ -228,48 +237,52 @@ impl ClientSettings {
         if let Some(config) = &self.circuit_breaker {
             settings = settings.circuit_breaker(config.clone());
         }
-        if let Some(make) = self.retry_budget.clone().filter(|_| self.retry.is_some()) {
-            settings = settings.retry_budget(move || make());
+        if let Some(config) = self.retry_budget.clone().filter(|_| self.retry.is_some()) {
+            settings = settings.retry_budget(config);
         }
-        match (&self.adaptive, self.attempt_timeout) {
-            (Adaptive::Off, _) => settings,
-            (Adaptive::Made(make), _) => {
-                let make = Arc::clone(make);
-                settings.adaptive(move || make())
-            }
-            (Adaptive::ByTimeout, Some(attempt)) => {
-                settings.adaptive(move || adaptive::Config::new(Aimd::for_timeout(attempt)))
-            }
-            (Adaptive::ByTimeout, None) => settings.adaptive(adaptive::Config::default),
+        match self.adaptive.config(self.attempt_timeout) {
+            Some(config) => settings.adaptive(move || config.clone()),
+            None => settings,
         }
     }
 }
 
-#[track_caller]
-fn checked(field: &str, limit: Option<Duration>) -> Option<Duration> {
-    assert!(limit != Some(Duration::ZERO), "`{field}` is 0ns, it must be longer than zero, or `None`");
-    limit
+impl Default for Adaptive {
+    fn default() -> Self {
+        Self::ByTimeout(adaptive::Config::default())
+    }
 }
 
-impl fmt::Debug for ClientSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let adaptive = match &self.adaptive {
-            Adaptive::Off => None,
-            Adaptive::ByTimeout => self.attempt_timeout.map(Aimd::for_timeout).map(adaptive::Config::new),
-            Adaptive::Made(make) => Some(make()),
-        };
-        f.debug_struct("ClientSettings")
-            .field("total_timeout", &self.total_timeout)
-            .field("attempt_timeout", &self.attempt_timeout)
-            .field("bulkhead", &self.bulkhead)
-            .field("rate_limit", &self.rate_limit)
-            .field("rate_limit_wait", &self.rate_limit_wait)
-            .field("retry", &self.retry)
-            .field("retry_budget", &self.retry_budget.as_ref().map(|make| make()))
-            .field("throttle", &self.throttle)
-            .field("circuit_breaker", &self.circuit_breaker)
-            .field("adaptive", &adaptive)
-            .field("seed", &self.seed)
-            .finish()
+impl Adaptive {
+    /// The settings with this attempt timeout.
+    fn config(&self, attempt: Option<Duration>) -> Option<adaptive::Config> {
+        match (self, attempt) {
+            (Self::Off, _) => None,
+            (Self::ByTimeout(bounds), Some(attempt)) => {
+                Some(bounds.clone().algorithm(Aimd::for_timeout(attempt)))
+            }
+            (Self::ByTimeout(config) | Self::Set(config), _) => Some(config.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latency_target_follows_the_attempt_timeout_unless_it_is_set() {
+        let of =
+            |settings: &ClientSettings| format!("{:?}", settings.adaptive.config(settings.attempt_timeout));
+        let expected = |config: adaptive::Config| format!("{:?}", Some(config));
+        let settings = ClientSettings::new();
+        for timeout in [Duration::from_secs(2), Duration::from_millis(300)] {
+            let aimd = adaptive::Config::new(Aimd::for_timeout(timeout));
+            assert_eq!(of(&settings.clone().attempt_timeout(timeout)), expected(aimd));
+        }
+        assert_eq!(of(&settings.clone().attempt_timeout(None)), expected(adaptive::Config::default()));
+        let set = adaptive::Config::new(Aimd::new(Duration::from_millis(7)));
+        assert_eq!(of(&settings.clone().adaptive(set.clone())), expected(set));
+        assert_eq!(of(&settings.adaptive(None)), "None");
     }
 }

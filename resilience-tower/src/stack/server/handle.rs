@@ -17,7 +17,7 @@ use resilience_core::{
 use super::ServerSettings;
 use crate::{
     drain::{DrainHandle, DrainLayer},
-    stack::Invalid,
+    stack::{Invalid, fixed},
     time,
 };
 
@@ -77,7 +77,7 @@ impl ServerHandle {
         let limits = Limits {
             name: name.to_owned(),
             drain: DrainLayer::new(),
-            adaptive: settings.make_adaptive().map(|config| AdaptiveLimit::new(config, time::now())),
+            adaptive: settings.adaptive.clone().map(|config| AdaptiveLimit::new(config, time::now())),
             bulkhead: settings.bulkhead.clone().map(Bulkhead::new),
             total_timeout: AtomicU64::new(word(settings.total_timeout)),
             settings: Mutex::new(settings.clone()),
@@ -132,17 +132,16 @@ impl ServerHandle {
     pub fn reconfigure(&self, settings: &ServerSettings) -> Result<(), Invalid> {
         settings.check()?;
         let Limits { adaptive, bulkhead, set_quota, .. } = &*self.limits;
-        let config = settings.make_adaptive();
-        Invalid::unless_built_in("adaptive", adaptive.is_some(), config.is_some())?;
-        Invalid::unless_built_in("bulkhead", bulkhead.is_some(), settings.bulkhead.is_some())?;
-        Invalid::unless_built_in("rate_limit", set_quota.is_some(), settings.rate_limit.is_some())?;
+        fixed::unless_built_in("adaptive", adaptive.is_some(), settings.adaptive.is_some())?;
+        fixed::unless_built_in("bulkhead", bulkhead.is_some(), settings.bulkhead.is_some())?;
+        fixed::unless_built_in("rate_limit", set_quota.is_some(), settings.rate_limit.is_some())?;
         // Under the lock, so that of two changes at once one is in force everywhere.
         let mut current = self.limits.settings.lock();
-        Invalid::unless_fixed("max_deadline", current.max_deadline, settings.max_deadline)?;
+        fixed::unless_same("max_deadline", current.max_deadline, settings.max_deadline)?;
         *current = settings.clone();
         self.limits.set_total_timeout(settings.total_timeout);
-        if let (Some(limit), Some(config)) = (adaptive, config) {
-            limit.reconfigure(config);
+        if let (Some(limit), Some(config)) = (adaptive, &settings.adaptive) {
+            limit.reconfigure(config.clone());
         }
         if let (Some(bulkhead), Some(config)) = (bulkhead, &settings.bulkhead) {
             bulkhead.reconfigure(config.clone());

@@ -2,9 +2,13 @@
 
 mod handle;
 mod layer;
+#[cfg(feature = "serde")]
+mod patch;
 mod service;
 mod settings;
 
+#[cfg(feature = "serde")]
+pub use self::patch::ServerPatch;
 pub use self::{
     handle::ServerHandle,
     layer::{ServerLayer, server},

@@ -1,6 +1,6 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use resilience_core::{adaptive, bulkhead, rate_limit::Quota};
+use resilience_core::{adaptive, bulkhead, range::Range, rate_limit::Quota};
 
 use crate::stack::Invalid;
 
@@ -17,14 +17,17 @@ use crate::stack::Invalid;
 ///     .bulkhead(bulkhead::Config::new(500));
 /// # let _ = settings;
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ServerSettings {
     pub(super) total_timeout: Option<Duration>,
     pub(super) max_deadline: Duration,
-    adaptive: Option<Arc<dyn Fn() -> adaptive::Config + Send + Sync>>,
+    pub(super) adaptive: Option<adaptive::Config>,
     pub(super) rate_limit: Option<Quota>,
     pub(super) bulkhead: Option<bulkhead::Config>,
 }
+
+pub(super) const TOTAL_TIMEOUT: Range<Duration> = Range::lasting("total_timeout");
+pub(super) const MAX_DEADLINE: Range<Duration> = Range::lasting("max_deadline");
 
 impl Default for ServerSettings {
     fn default() -> Self {
@@ -39,7 +42,7 @@ impl ServerSettings {
         Self {
             total_timeout: Some(Duration::from_secs(30)),
             max_deadline: Duration::from_secs(60 * 60),
-            adaptive: Some(Arc::new(adaptive::Config::default)),
+            adaptive: Some(adaptive::Config::default()),
             rate_limit: None,
             bulkhead: None,
         }
@@ -54,11 +57,7 @@ impl ServerSettings {
     #[must_use]
     #[track_caller]
     pub fn total_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.total_timeout = limit.into();
-        assert!(
-            self.total_timeout != Some(Duration::ZERO),
-            "`total_timeout` is 0ns, it must be longer than zero, or `None`"
-        );
+        self.total_timeout = TOTAL_TIMEOUT.expect_if_any(limit.into());
         self
     }
 
@@ -71,22 +70,14 @@ impl ServerSettings {
     #[must_use]
     #[track_caller]
     pub fn max_deadline(mut self, max: Duration) -> Self {
-        assert!(!max.is_zero(), "`max_deadline` is 0ns, it must be longer than zero");
-        self.max_deadline = max;
+        self.max_deadline = MAX_DEADLINE.expect(max);
         self
     }
 
-    /// The adaptive limit, of settings that `make` makes. By default [`adaptive::Config::default`], with a latency target of 200 ms.
+    /// The adaptive limit. By default [`adaptive::Config::default`], with a latency target of 200 ms.
     #[must_use]
-    pub fn adaptive(mut self, make: impl Fn() -> adaptive::Config + Send + Sync + 'static) -> Self {
-        self.adaptive = Some(Arc::new(make));
-        self
-    }
-
-    /// No adaptive limit.
-    #[must_use]
-    pub fn without_adaptive(mut self) -> Self {
-        self.adaptive = None;
+    pub fn adaptive(mut self, config: impl Into<Option<adaptive::Config>>) -> Self {
+        self.adaptive = config.into();
         self
     }
 
@@ -111,29 +102,17 @@ impl ServerSettings {
     ///
     /// If a request may wait for the bulkhead longer than it may take in all.
     pub fn check(&self) -> Result<(), Invalid> {
+        Ok(self.fit()?)
+    }
+
+    pub(super) fn fit(&self) -> Result<(), String> {
         let wait = self.bulkhead.as_ref().map(bulkhead::Config::longest_wait).unwrap_or_default();
         match self.total_timeout {
-            Some(total) if wait >= total => Err(Invalid(format!(
+            Some(total) if wait >= total => Err(format!(
                 "the `max_wait` of `bulkhead` is {wait:?} and `total_timeout` {total:?}: a request would spend all its time \
                  waiting; lower `max_wait`"
-            ))),
+            )),
             _ => Ok(()),
         }
-    }
-
-    pub(super) fn make_adaptive(&self) -> Option<adaptive::Config> {
-        self.adaptive.as_ref().map(|make| make())
-    }
-}
-
-impl fmt::Debug for ServerSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerSettings")
-            .field("total_timeout", &self.total_timeout)
-            .field("max_deadline", &self.max_deadline)
-            .field("adaptive", &self.make_adaptive())
-            .field("rate_limit", &self.rate_limit)
-            .field("bulkhead", &self.bulkhead)
-            .finish()
     }
 }

@@ -2,16 +2,24 @@ use std::{error, fmt};
 
 /// Settings that do not fit together, or are not complete: which, and what they must be.
 ///
-/// ```
-/// use resilience_core::{adaptive, settings::Invalid};
+/// Its text is for the person who has written the settings.
 ///
-/// let patch: adaptive::Patch = toml::from_str("min = 100")?;
-/// let error: Invalid = patch.apply_to(adaptive::Config::default().bounds(2, 50)).unwrap_err();
+/// ```
+/// use resilience_core::Invalid;
+///
+/// let error = Invalid::from("min is 100, it must not be above max, which is 50".to_owned());
 /// assert_eq!(error.to_string(), "min is 100, it must not be above max, which is 50");
-/// # Ok::<(), toml::de::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid(String);
+
+impl Invalid {
+    /// The same, said of settings that are part of others: `probes is 0` becomes `circuit_breaker.probes is 0`.
+    #[cfg(feature = "serde")]
+    pub(crate) fn within(self, part: &str) -> Self {
+        Self(format!("{part}.{}", self.0))
+    }
+}
 
 impl From<String> for Invalid {
     fn from(what: String) -> Self {
