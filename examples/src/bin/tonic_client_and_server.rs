@@ -2,7 +2,7 @@
 //! while the server fails, is too busy, and recovers.
 //!
 //! ```sh
-//! cargo run -p examples --bin tonic_client_and_server
+//! cargo run -p examples --features grpc --bin tonic_client_and_server
 //! ```
 
 /// What `tonic::include_proto!("shop")` would be, generated beforehand.

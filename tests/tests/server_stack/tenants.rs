@@ -56,7 +56,7 @@ async fn each_tenant_has_a_rate_of_its_own_over_all_routes() {
 
 #[tokio::test]
 async fn one_that_takes_all_it_can_get_leaves_room_for_the_others() {
-    let settings = ServerSettings::new().adaptive(|| adaptive::Config::default().initial(20).bounds(20, 20));
+    let settings = ServerSettings::new().adaptive(adaptive::Config::default().initial(20).bounds(20, 20));
     let keys = HeaderKey::new(KEY);
     let layer = ServerLayer::new("api", &settings)
         .unwrap()
