@@ -5,7 +5,7 @@
 //! put in force again. Nothing is restarted.
 //!
 //! ```sh
-//! cargo run --release -p examples --bin hot_reload
+//! cargo run --release -p examples --features reload --bin hot_reload
 //! ```
 //!
 //! It fails if a change is not seen in what the callers get.
