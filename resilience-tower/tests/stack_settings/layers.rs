@@ -20,8 +20,11 @@ fn over(text: &str, base: ClientSettings) -> Result<ClientSettings, Invalid> {
 #[test]
 fn what_a_file_says_is_changed_and_the_rest_stays() {
     let breaker = circuit_breaker::Config::new().min_calls(50);
-    let preset =
-        ClientSettings::new().total_timeout(9 * SECOND).circuit_breaker(breaker.clone()).throttle(None);
+    let preset = ClientSettings::new()
+        .seed(7)
+        .total_timeout(9 * SECOND)
+        .circuit_breaker(breaker.clone())
+        .throttle(None);
     same(&over("", preset.clone()).unwrap(), &preset);
     let text = "attempt_timeout = '1s'\ncircuit_breaker.probes = 1\nretry.max_attempts = 5";
     let expected = preset
