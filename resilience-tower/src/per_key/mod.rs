@@ -31,6 +31,7 @@ mod registered;
 mod service;
 mod settings;
 mod table;
+mod tickets;
 
 #[doc(hidden)]
 pub use self::policies::Bundle;

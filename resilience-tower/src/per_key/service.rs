@@ -8,7 +8,8 @@ use tower_service::Service;
 
 use super::{
     Find,
-    future::{Admitted, ResponseFuture, Tickets},
+    future::{Admitted, ResponseFuture},
+    tickets::Tickets,
 };
 use crate::{cut::Cut, observed::Observed, time};
 
