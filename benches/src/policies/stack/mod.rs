@@ -3,15 +3,17 @@
 mod five;
 mod server;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use resilience_core::bulkhead;
+use resilience_core::{ErrorsAreFailures, bulkhead};
+use resilience_metrics::Telemetry;
 use resilience_tower::stack::{self, ClientLayer, ClientSettings};
 use tower::Layer as _;
 
 use super::rate_limit::AMPLE;
 use super::{Case, Policy};
+use crate::recorder;
 use crate::subject::Subject;
 use crate::upstream::Upstream;
 
@@ -39,8 +41,25 @@ fn client() -> Vec<Subject> {
     vec![
         bare(),
         Subject::service("client, defaults", stack::client("benches").layer(UPSTREAM)),
-        Subject::service("client, everything on", all.layer(UPSTREAM)),
+        Subject::service("client, everything on", all.clone().layer(UPSTREAM)),
+        with_metrics(all),
     ]
+}
+
+/// Every decision, operation and attempt counted and timed by a Prometheus recorder.
+fn with_metrics(layer: ClientLayer) -> Subject {
+    recorder::install();
+    // A name of its own each time: a pipeline shows each policy once.
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let telemetry = Telemetry::new(format!("benches_{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+    let handle = layer.handle().clone();
+    let read = handle.clone();
+    let observer = telemetry.client(move || read.snapshot(), handle.bulkhead(), handle.rate_limiter());
+    let layer = layer
+        .with_observer(observer)
+        .operation(telemetry.operation_layer(ErrorsAreFailures))
+        .attempt(telemetry.attempt_layer(ErrorsAreFailures));
+    Subject::service("client, everything on, metrics", layer.layer(UPSTREAM))
 }
 
 fn bare() -> Subject {
