@@ -97,11 +97,8 @@ impl Tickets {
         }
     }
 
-    /// A panic further in is a failure of the call, and says nothing about how much the other side can bear.
+    /// A panic further in is a failure of the call. To the limit it says nothing, as any failure that is no overload.
     pub(super) fn panicked(&mut self, bundle: &Bundle, observer: Option<&impl Observer>) {
-        if let Some(limit) = &bundle.adaptive {
-            limit.finish(&mut self.adaptive, Verdict::Ignored, time::now);
-        }
         self.finish(bundle, observer, Verdict::Failure(FailureKind::Fault), None);
     }
 

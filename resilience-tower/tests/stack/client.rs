@@ -11,7 +11,9 @@ use std::{
 
 use resilience_core::{
     Backoff, Call, Context, Deadline, Error, Event, Observer, Quota, Registry, Rejected, RetryBudget,
-    RetryPolicy, bulkhead,
+    RetryPolicy,
+    backoff::Jitter,
+    bulkhead,
     circuit_breaker::{self, State},
     keyed::Keyed,
     retry::Reason,
@@ -146,6 +148,23 @@ async fn each_destination_has_a_breaker_of_its_own() {
     assert_eq!(handle.destinations().len(), 2);
     assert!(handle.policies(&"a").circuit_breaker().unwrap().reset().is_some());
     assert_eq!(client.ready().await.unwrap().call("a/answer").await, Ok("answer"));
+}
+
+/// An attempt after a pause must not go by the time before it.
+#[tokio::test(start_paused = true)]
+async fn a_breaker_whose_wait_has_ended_during_the_pause_admits_the_next_attempt() {
+    let pause = Backoff::constant(3 * SECOND).jitter(Jitter::None);
+    let settings = ClientSettings::new()
+        .total_timeout(60 * SECOND)
+        .retry(RetryPolicy::new().backoff(pause))
+        .circuit_breaker(touchy());
+    let calls = AtomicU32::new(0);
+    let fails_once = service_fn(|_: &'static str| {
+        let is_first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+        async move { if is_first { Err("failed") } else { Ok("answer") } }
+    });
+    let client = ClientLayer::new("test", &settings).unwrap().layer(fails_once);
+    assert_eq!(client.oneshot(ANSWER).await, Ok("answer"));
 }
 
 #[tokio::test(start_paused = true)]
