@@ -130,7 +130,8 @@ impl<K: Hash + Eq + Clone> ClientHandle<K> {
     }
 
     /// Puts other settings in force, for operations to come; those under way end as they began. State is kept: windows, open breakers,
-    /// permits, tokens of budgets.
+    /// permits, tokens of budgets. A breaker that the new settings trip is open at once; no observer is told of it, but the state that
+    /// metrics publish is true.
     ///
     /// # Errors
     ///
