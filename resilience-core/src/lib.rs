@@ -41,6 +41,8 @@ mod error;
 mod event;
 pub mod fallback;
 mod hint;
+#[cfg(feature = "idempotency")]
+pub mod idempotency;
 mod invalid;
 pub mod keyed;
 mod nanos;
