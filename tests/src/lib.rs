@@ -3,6 +3,7 @@
 pub mod faults;
 pub mod grpc;
 pub mod inner;
+pub mod process;
 pub mod recorded;
 pub mod seed;
 pub mod server;
