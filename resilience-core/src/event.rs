@@ -7,6 +7,7 @@ use crate::{
     adaptive::Priority,
     circuit_breaker::Transition,
     fallback::{Cause, Ending},
+    idempotency,
     retry::GaveUp,
 };
 
@@ -88,6 +89,8 @@ pub enum Event {
         /// When the caller was told to try again.
         retry_after: Duration,
     },
+    /// A layer for idempotency keys is done with a request.
+    Idempotency(idempotency::Ending),
     /// A failed attempt will be followed by another.
     RetryScheduled {
         /// The number of the attempt to come.

@@ -23,6 +23,7 @@
 //! | let only so many calls through | [`RateLimiter`], [`Quota`] |
 //! | answer in place of what failed | [`fallback`] |
 //! | keep one policy per host or tenant | [`keyed`] |
+//! | have one result for an operation, however often it is asked for | [`idempotency`] |
 //! | see and steer what runs | [`registry`] |
 //! | watch | [`Event`], [`Observer`], [`Outcome`] |
 //!
@@ -41,7 +42,6 @@ mod error;
 mod event;
 pub mod fallback;
 mod hint;
-#[cfg(feature = "idempotency")]
 pub mod idempotency;
 mod invalid;
 pub mod keyed;

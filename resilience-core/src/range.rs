@@ -98,6 +98,12 @@ impl Bound for u32 {
     }
 }
 
+impl Bound for u64 {
+    fn between(min: Self, max: Self) -> String {
+        if max == Self::MAX { format!("at least {min}") } else { format!("from {min} to {max}") }
+    }
+}
+
 impl Bound for f64 {
     fn between(min: Self, max: Self) -> String {
         if min == Self::from_bits(1) {

@@ -4,44 +4,62 @@ use std::{fmt, time::Duration};
 
 use rand::RngExt as _;
 
+use super::{Fingerprint, IdempotencyKey, Scope, hash::Parts};
+
 /// What a record is stored under: a hash, so that a caller's key is never in a store, and no key is too long for one.
 ///
 /// ```
-/// use resilience_core::idempotency::RecordKey;
+/// use resilience_core::idempotency::{IdempotencyKey, RecordKey, Scope};
 ///
-/// let key = RecordKey::from_bytes([7; 32]);
-/// assert_eq!(key.as_bytes(), &[7; 32]);
-/// assert_eq!(format!("{key:?}"), "RecordKey(..)");
+/// let key = IdempotencyKey::random();
+/// let tenant = |name| Scope::new(name).expect("not empty");
+/// let record = RecordKey::new("payments", &tenant("a"), &key);
+/// assert_ne!(record, RecordKey::new("payments", &tenant("b"), &key));
+/// assert_eq!(format!("{record:?}"), "RecordKey(..)");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RecordKey([u8; 32]);
 
 impl RecordKey {
+    /// The record of `key` as `scope` uses it, in one of possibly several namespaces of a store: one for each service that shares it.
+    #[must_use]
+    pub fn new(namespace: &str, scope: &Scope, key: &IdempotencyKey) -> Self {
+        let parts = Parts::new("resilience idempotency record 1").part(namespace.as_bytes());
+        Self(parts.part(scope.as_bytes()).part(key.as_str().as_bytes()).finish())
+    }
+
+    /// A record of its own for each `part` of what the key is used for, such as a route: then one key can be used once for each.
+    ///
+    /// ```
+    /// use resilience_core::idempotency::RecordKey;
+    ///
+    /// let record = RecordKey::from_bytes([7; 32]);
+    /// assert_ne!(record.narrowed("POST /charges"), record.narrowed("POST /refunds"));
+    /// ```
+    #[must_use]
+    pub fn narrowed(&self, part: impl AsRef<[u8]>) -> Self {
+        Self(Parts::new("resilience idempotency narrowed 1").part(&self.0).part(part.as_ref()).finish())
+    }
+
+    /// The key to send along when a step of the operation calls another service: the same each time that this step of this operation
+    /// is run, and no other's. It tells nothing of the caller's key, and looks like a UUID (of version 8).
+    ///
+    /// ```
+    /// use resilience_core::idempotency::RecordKey;
+    ///
+    /// let record = RecordKey::from_bytes([7; 32]);
+    /// assert_eq!(record.derived_key("charge"), record.derived_key("charge"));
+    /// assert_ne!(record.derived_key("charge"), record.derived_key("refund"));
+    /// ```
+    #[must_use]
+    pub fn derived_key(&self, step: impl AsRef<[u8]>) -> IdempotencyKey {
+        let hash = Parts::new("resilience idempotency derived 1").part(&self.0).part(step.as_ref()).finish();
+        let mut half = [0; 16];
+        half.copy_from_slice(&hash[..16]);
+        IdempotencyKey::derived(half)
+    }
+
     /// A key that has been hashed already.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// What a store writes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-/// What was asked for: two requests under one key must have the same.
-///
-/// ```
-/// use resilience_core::idempotency::Fingerprint;
-///
-/// assert_ne!(Fingerprint::from_bytes([1; 32]), Fingerprint::from_bytes([2; 32]));
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint([u8; 32]);
-
-impl Fingerprint {
-    /// A hash made elsewhere.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -165,12 +183,6 @@ impl Held {
 impl fmt::Debug for RecordKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RecordKey(..)")
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Fingerprint(..)")
     }
 }
 

@@ -116,7 +116,8 @@ pub enum Finish {
     Healed,
     /// The record has another owner, and nothing was written.
     Lost {
-        /// Their response, if they have finished.
+        /// Their response, if they have finished, and were asked for the same: after a record was lost, its key may have been used
+        /// for something else.
         winner: Option<Bytes>,
     },
 }
