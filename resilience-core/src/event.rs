@@ -32,6 +32,22 @@ pub enum Event {
         /// Time since the operation started.
         elapsed: Duration,
     },
+    /// An attempt that did not answer at once has done so within its limit. Only for observers that want it: see
+    /// [`Observer::is_verbose`].
+    AttemptInTime {
+        /// The limit in force.
+        limit: Duration,
+        /// Time since the attempt was first found pending.
+        elapsed: Duration,
+    },
+    /// An operation that did not answer at once has done so within its total time. Only for observers that want it: see
+    /// [`Observer::is_verbose`].
+    OperationInTime {
+        /// The total time given.
+        limit: Duration,
+        /// Time since the operation started.
+        elapsed: Duration,
+    },
     /// A circuit breaker changed its state.
     CircuitBreakerTransition(Transition),
     /// A circuit breaker refused a call.
@@ -148,6 +164,12 @@ pub trait Observer {
     fn listens(&self) -> bool {
         true
     }
+
+    /// Whether it also wants events of calls where nothing went wrong, which cost a look at the clock each.
+    #[inline]
+    fn is_verbose(&self) -> bool {
+        false
+    }
 }
 
 impl Observer for () {
@@ -165,6 +187,10 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         self.0.listens() || self.1.listens()
     }
 
+    fn is_verbose(&self) -> bool {
+        self.0.is_verbose() || self.1.is_verbose()
+    }
+
     fn observe(&self, event: &Event) {
         self.0.observe(event);
         self.1.observe(event);
@@ -179,28 +205,38 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
     fn listens(&self) -> bool {
         self.as_ref().listens()
     }
+
+    fn is_verbose(&self) -> bool {
+        self.as_ref().is_verbose()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
     use super::*;
 
     #[derive(Default)]
-    struct Count(Cell<u32>);
+    struct Count(AtomicU32);
 
     impl Observer for Count {
         fn observe(&self, _event: &Event) {
-            self.0.set(self.0.get() + 1);
+            self.0.fetch_add(1, Relaxed);
+        }
+
+        fn is_verbose(&self) -> bool {
+            self.0.load(Relaxed) > 0
         }
     }
 
     #[test]
     fn a_pair_tells_both() {
-        let pair = (Count::default(), (Count::default(), ()));
+        let pair = (Arc::new(Count::default()), (Count::default(), ()));
+        assert!(!pair.is_verbose());
         pair.observe(&Event::CircuitBreakerRejected { retry_after: None });
-        assert_eq!((pair.0.0.get(), pair.1.0.0.get()), (1, 1));
+        assert!(pair.is_verbose() && ((), pair.0.clone()).is_verbose());
+        assert_eq!((pair.0.0.load(Relaxed), pair.1.0.0.load(Relaxed)), (1, 1));
         assert!(pair.listens() && !((), ()).listens());
     }
 }

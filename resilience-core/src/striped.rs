@@ -4,7 +4,11 @@
 //! between cores. A [`StripedArc`] gives each thread a reference count of its own, and the circuit breaker
 //! keeps a tally of successes per stripe.
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{Arc, Weak},
+};
 
 /// How many stripes there are. A power of two; threads beyond it share.
 ///
@@ -88,6 +92,13 @@ impl<T> StripedArc<T> {
     pub fn lease(&self) -> Lease<T> {
         Lease(Arc::clone(&self.0.leases[stripe()]))
     }
+
+    /// Tells how many leases are out, without keeping the value.
+    #[must_use]
+    pub fn leases(&self) -> Leases<T> {
+        let stripes = self.0.leases.each_ref().map(Arc::downgrade);
+        Leases { owner: Arc::downgrade(&self.0), stripes }
+    }
 }
 
 impl<T> Clone for StripedArc<T> {
@@ -137,6 +148,48 @@ impl<T: fmt::Debug> fmt::Debug for Lease<T> {
     }
 }
 
+/// Looks at the reference counts of a [`StripedArc`], which are kept anyway.
+///
+/// ```
+/// use resilience_core::striped::StripedArc;
+///
+/// let shared = StripedArc::new("state of a layer");
+/// let (leases, lease) = (shared.leases(), shared.lease());
+/// drop(shared);
+/// assert_eq!(leases.count(), 1);
+/// drop(lease);
+/// assert_eq!(leases.count(), 0);
+/// assert!(leases.is_over());
+/// ```
+pub struct Leases<T> {
+    owner: Weak<Stripes<T>>,
+    stripes: [Weak<Padded<Arc<T>>>; STRIPES],
+}
+
+impl<T> Leases<T> {
+    /// How many leases are out.
+    ///
+    /// Exact while nobody takes one or gives one back; a moment's picture otherwise.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        // The owner holds one of each.
+        let own = usize::from(self.owner.strong_count() > 0);
+        self.stripes.iter().map(|stripe| stripe.strong_count().saturating_sub(own)).sum()
+    }
+
+    /// Whether there will be no leases any more.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.owner.strong_count() == 0 && self.count() == 0
+    }
+}
+
+impl<T> fmt::Debug for Leases<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leases").field("count", &self.count()).finish()
+    }
+}
+
 #[cfg(test)]
 #[cfg(not(loom))]
 mod tests {
@@ -159,5 +212,24 @@ mod tests {
         assert_eq!(Arc::strong_count(&value), 2);
         drop(lease);
         assert_eq!(Arc::strong_count(&value), 1);
+    }
+
+    #[test]
+    fn leases_are_counted_on_every_stripe_and_after_the_owner_has_gone() {
+        let shared = StripedArc::new(());
+        let counted = shared.leases();
+        let here = shared.lease();
+        let there: Vec<Lease<()>> = (0..STRIPES)
+            .map(|_| std::thread::scope(|scope| scope.spawn(|| shared.lease()).join().unwrap()))
+            .collect();
+        let again = here.clone();
+        assert_eq!(counted.count(), STRIPES + 2);
+        let other = shared.clone();
+        drop((here, shared));
+        assert_eq!((counted.count(), counted.is_over()), (STRIPES + 1, false));
+        drop((other, there));
+        assert_eq!((counted.count(), counted.is_over()), (1, false));
+        drop(again);
+        assert_eq!((counted.count(), counted.is_over()), (0, true));
     }
 }

@@ -1,9 +1,13 @@
 use std::{fmt, sync::Arc};
 
-use metrics::{Counter, Gauge};
 use resilience_core::{AdaptiveLimit, Event, Observer, adaptive::Priority};
 
-use crate::{labels::Labels, names, registry::Shown};
+use crate::{
+    catalogue,
+    labels::Labels,
+    registry::Shown,
+    sink::{Counter, Gauge},
+};
 
 /// Counts the refusals of one adaptive limit, and shows the limit and what is in flight: see
 /// [`Telemetry::adaptive`](crate::Telemetry::adaptive).
@@ -35,8 +39,8 @@ impl AdaptiveMetrics {
     pub(crate) fn new(labels: Labels, handle: AdaptiveLimit) -> Self {
         let shared = Shared {
             rejected: Rejections::new(&labels),
-            limit: labels.gauge(names::ADAPTIVE_LIMIT),
-            in_flight: labels.gauge(names::ADAPTIVE_IN_FLIGHT),
+            limit: labels.gauge(&catalogue::ADAPTIVE_LIMIT, &[]),
+            in_flight: labels.gauge(&catalogue::ADAPTIVE_IN_FLIGHT, &[]),
             labels,
             handle,
         };
@@ -64,8 +68,9 @@ impl Shown for AdaptiveMetrics {
 
 impl Rejections {
     pub(crate) fn new(labels: &Labels) -> Self {
-        let of =
-            |priority: Priority| labels.counter_of(names::ADAPTIVE_REJECTED, "priority", priority.as_str());
+        let of = |priority: Priority| {
+            labels.counter(&catalogue::ADAPTIVE_REJECTED, &[("priority", priority.as_str())])
+        };
         Self {
             critical: of(Priority::Critical),
             default: of(Priority::Default),

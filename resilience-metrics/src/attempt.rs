@@ -3,14 +3,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use metrics::{Label, SharedString};
 use resilience_core::{CarryContext, Classify, Outcome, Refusal, striped::StripedArc};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    names,
-    red::{Red, ResponseFuture},
+    catalogue,
+    red::{Red, ResponseFuture, Series},
+    sink::Sink,
 };
 
 const KINDS: [&str; 2] = ["first", "retry"];
@@ -36,18 +36,16 @@ pub struct AttemptLayer<C> {
 }
 
 impl<C> AttemptLayer<C> {
-    pub(crate) fn new(pipeline: &SharedString, classify: C) -> Self {
-        let labels = KINDS.into_iter().flat_map(|kind| {
-            OUTCOMES.map(|outcome| {
-                vec![
-                    Label::new("pipeline", pipeline.clone()),
-                    Label::from_static_parts("kind", kind),
-                    Label::from_static_parts("outcome", outcome),
-                ]
-            })
-        });
-        let red = Red::new(classify, names::ATTEMPTS, names::ATTEMPT_DURATION, place, labels);
-        Self { red: StripedArc::new(red) }
+    pub(crate) fn new(sink: &Sink, classify: C) -> Self {
+        let of = |kind: &'static str, outcome: &'static str| {
+            let labels = [("kind", kind.into()), ("outcome", outcome.into())];
+            Series::new(
+                sink.counter(&catalogue::ATTEMPTS, &labels),
+                sink.histogram(&catalogue::ATTEMPT_DURATION, &labels),
+            )
+        };
+        let series = KINDS.into_iter().flat_map(|kind| OUTCOMES.map(|outcome| of(kind, outcome)));
+        Self { red: Red::new(classify, place, series) }
     }
 }
 
@@ -76,10 +74,12 @@ where
     type Error = S::Error;
     type Future = ResponseFuture<S::Future, C>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let is_retry = request.context().is_some_and(|context| context.attempt() > 1);
         let first = usize::from(is_retry) * OUTCOMES.len();

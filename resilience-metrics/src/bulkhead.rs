@@ -1,9 +1,13 @@
 use std::{fmt, sync::Arc};
 
-use metrics::{Counter, Gauge, Histogram};
 use resilience_core::{Bulkhead, Event, Observer, Rejected};
 
-use crate::{labels::Labels, names, registry::Shown};
+use crate::{
+    catalogue,
+    labels::Labels,
+    registry::Shown,
+    sink::{Counter, Gauge, Histogram},
+};
 
 /// Counts the refusals and waits of one bulkhead, and shows how full it is: see
 /// [`Telemetry::bulkhead`](crate::Telemetry::bulkhead).
@@ -32,17 +36,17 @@ struct Shared {
 
 impl BulkheadMetrics {
     pub(crate) fn new(labels: Labels, bulkhead: Bulkhead) -> Self {
-        let rejected = |reason| labels.counter_of(names::BULKHEAD_REJECTED, "reason", reason);
+        let rejected = |reason| labels.counter(&catalogue::BULKHEAD_REJECTED, &[("reason", reason)]);
         let shared = Shared {
             full: rejected("full"),
             queue_full: rejected("queue_full"),
             queue_timeout: rejected("queue_timeout"),
             queue_shed: rejected("queue_shed"),
-            wait: labels.histogram(names::BULKHEAD_WAIT),
-            in_flight: labels.gauge(names::BULKHEAD_IN_FLIGHT),
-            limit: labels.gauge(names::BULKHEAD_LIMIT),
-            queue_depth: labels.gauge(names::BULKHEAD_QUEUE_DEPTH),
-            queue_limit: labels.gauge(names::BULKHEAD_QUEUE_LIMIT),
+            wait: labels.histogram(&catalogue::BULKHEAD_WAIT, &[]),
+            in_flight: labels.gauge(&catalogue::BULKHEAD_IN_FLIGHT, &[]),
+            limit: labels.gauge(&catalogue::BULKHEAD_LIMIT, &[]),
+            queue_depth: labels.gauge(&catalogue::BULKHEAD_QUEUE_DEPTH, &[]),
+            queue_limit: labels.gauge(&catalogue::BULKHEAD_QUEUE_LIMIT, &[]),
             labels,
             bulkhead,
         };

@@ -1,13 +1,19 @@
 use std::{fmt, sync::Arc};
 
-use metrics::{Counter, Gauge, counter};
 use parking_lot::Mutex;
 use resilience_core::{
     CircuitBreaker, Event, Observer,
     circuit_breaker::{Mode, Snapshot, State},
 };
 
-use crate::{labels::Labels, names, registry::Shown, time};
+use crate::{
+    catalogue,
+    labels::Labels,
+    last_transition::LastTransition,
+    registry::Shown,
+    sink::{Counter, Gauge},
+    time,
+};
 
 /// Counts transitions and refusals of one breaker and shows its state: see
 /// [`Telemetry::circuit_breaker`](crate::Telemetry::circuit_breaker).
@@ -38,6 +44,9 @@ pub(crate) struct Counts {
 
 struct Gauges {
     state: Gauge,
+    /// All are set each time: one that keeps its 1 would be a second state.
+    one_hot: Option<[Gauge; State::ALL.len()]>,
+    last_transition: LastTransition,
     manual_override: Gauge,
     failure_ratio: Gauge,
     slow_ratio: Gauge,
@@ -46,12 +55,15 @@ struct Gauges {
 
 impl CircuitBreakerMetrics {
     pub(crate) fn new(labels: Labels, breaker: CircuitBreaker) -> Self {
+        let is_in = |state: State| labels.gauge(&catalogue::BREAKER_IN_STATE, &[("state", state.as_str())]);
         let gauges = Gauges {
-            state: labels.gauge(names::BREAKER_STATE),
-            manual_override: labels.gauge(names::BREAKER_OVERRIDE),
-            failure_ratio: labels.gauge(names::BREAKER_FAILURES),
-            slow_ratio: labels.gauge(names::BREAKER_SLOW),
-            window_calls: labels.gauge(names::BREAKER_CALLS),
+            state: labels.gauge(&catalogue::BREAKER_STATE, &[]),
+            one_hot: labels.options().one_hot.then(|| State::ALL.map(is_in)),
+            last_transition: LastTransition::new(&labels),
+            manual_override: labels.gauge(&catalogue::BREAKER_OVERRIDE, &[]),
+            failure_ratio: labels.gauge(&catalogue::BREAKER_FAILURES, &[]),
+            slow_ratio: labels.gauge(&catalogue::BREAKER_SLOW, &[]),
+            window_calls: labels.gauge(&catalogue::BREAKER_CALLS, &[]),
         };
         let (counts, gauges) = (Counts::new(&labels), Mutex::new(gauges));
         Self { shared: Arc::new(Shared { labels, breaker, counts, gauges }) }
@@ -73,6 +85,7 @@ impl Shown for CircuitBreakerMetrics {
     fn publish(&self) {
         let gauges = self.shared.gauges.lock();
         gauges.set(&self.shared.breaker.snapshot(time::now()));
+        gauges.last_transition.publish();
     }
 }
 
@@ -80,17 +93,12 @@ impl Counts {
     pub(crate) fn new(labels: &Labels) -> Self {
         let transition = |from: State, to: State| {
             (from != to).then(|| {
-                counter!(
-                    names::BREAKER_TRANSITIONS,
-                    "pipeline" => labels.pipeline.clone(),
-                    "policy" => labels.policy.clone(),
-                    "from" => from.as_str(),
-                    "to" => to.as_str(),
-                )
+                let more = [("from", from.as_str()), ("to", to.as_str())];
+                labels.counter(&catalogue::BREAKER_TRANSITIONS, &more)
             })
         };
         Self {
-            rejected: labels.counter(names::BREAKER_REJECTED),
+            rejected: labels.counter(&catalogue::BREAKER_REJECTED, &[]),
             transitions: State::ALL.map(|from| State::ALL.map(|to| transition(from, to))),
         }
     }
@@ -100,6 +108,9 @@ impl Gauges {
     #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 calls in one window")]
     fn set(&self, snapshot: &Snapshot) {
         self.state.set(f64::from(snapshot.state as u8));
+        for (state, is_in) in State::ALL.into_iter().zip(self.one_hot.iter().flatten()) {
+            is_in.set(f64::from(u8::from(state == snapshot.state)));
+        }
         self.manual_override.set(f64::from(u8::from(snapshot.mode != Mode::Automatic)));
         self.failure_ratio.set(snapshot.failure_rate);
         self.slow_ratio.set(snapshot.slow_rate);
@@ -126,6 +137,7 @@ impl Observer for CircuitBreakerMetrics {
     fn observe(&self, event: &Event) {
         self.shared.counts.observe(event);
         if let Event::CircuitBreakerTransition(_) = event {
+            self.shared.gauges.lock().last_transition.note(self.shared.labels.options());
             self.publish();
         }
     }

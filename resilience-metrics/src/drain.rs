@@ -1,9 +1,13 @@
 use std::{fmt, sync::Arc};
 
-use metrics::{Counter, Gauge};
 use resilience_core::{Drain, Event, Observer};
 
-use crate::{labels::Labels, names, registry::Shown};
+use crate::{
+    catalogue,
+    labels::Labels,
+    registry::Shown,
+    sink::{Counter, Gauge},
+};
 
 /// Counts the refusals of one drain, and shows what runs and whether it drains: see
 /// [`Telemetry::drain`](crate::Telemetry::drain).
@@ -27,9 +31,9 @@ struct Shared {
 impl DrainMetrics {
     pub(crate) fn new(labels: Labels, drain: Drain) -> Self {
         let shared = Shared {
-            rejected: labels.counter(names::DRAIN_REJECTED),
-            active: labels.gauge(names::DRAIN_ACTIVE),
-            in_flight: labels.gauge(names::DRAIN_IN_FLIGHT),
+            rejected: labels.counter(&catalogue::DRAIN_REJECTED, &[]),
+            active: labels.gauge(&catalogue::DRAIN_ACTIVE, &[]),
+            in_flight: labels.gauge(&catalogue::DRAIN_IN_FLIGHT, &[]),
             labels,
             drain,
         };

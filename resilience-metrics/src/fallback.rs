@@ -1,9 +1,8 @@
 use std::fmt;
 
-use metrics::Counter;
 use resilience_core::{Event, Observer, fallback::Ending};
 
-use crate::{labels::Labels, names};
+use crate::{catalogue, labels::Labels, sink::Counter};
 
 /// Counts the uses of a fallback by their result: see [`Telemetry::fallback`](crate::Telemetry::fallback).
 ///
@@ -19,7 +18,7 @@ pub struct FallbackMetrics {
 impl FallbackMetrics {
     pub(crate) fn new(labels: &Labels) -> Self {
         let [success, failure] =
-            ["success", "failure"].map(|result| labels.counter_of(names::FALLBACKS, "result", result));
+            ["success", "failure"].map(|result| labels.counter(&catalogue::FALLBACKS, &[("result", result)]));
         Self { success, failure }
     }
 }

@@ -5,10 +5,14 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use metrics::{Counter, Gauge};
 use resilience_core::keyed::Snapshot;
 
-use crate::{labels::Labels, names, registry::Shown};
+use crate::{
+    catalogue,
+    labels::Labels,
+    registry::Shown,
+    sink::{Counter, Gauge},
+};
 
 /// What a user gives to look at a table.
 pub(crate) type Read = Box<dyn Fn() -> Snapshot + Send + Sync>;
@@ -65,11 +69,11 @@ impl Shown for KeyedMetrics {
 impl Keys {
     pub(crate) fn new(labels: &Labels) -> Self {
         let evicted = |reason| {
-            let counter = labels.counter_of(names::KEYED_EVICTIONS, "reason", reason);
+            let counter = labels.counter(&catalogue::KEYED_EVICTIONS, &[("reason", reason)]);
             Evicted { counter, told: AtomicU64::new(0) }
         };
         Self {
-            entries: labels.gauge(names::KEYED_ENTRIES),
+            entries: labels.gauge(&catalogue::KEYED_ENTRIES, &[]),
             idle: evicted("idle"),
             capacity: evicted("capacity"),
         }

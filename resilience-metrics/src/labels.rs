@@ -1,34 +1,52 @@
-//! The metrics of one policy, by their names.
+//! The metrics of one policy, by their definitions.
 
-use metrics::{Counter, Gauge, Histogram, SharedString, counter, gauge, histogram};
+use std::sync::Arc;
+
+use metrics::SharedString;
+
+use crate::{
+    catalogue::MetricDef,
+    sink::{Counter, Gauge, Histogram, Options, Sink},
+};
 
 /// The labels that all metrics of a policy have.
 #[derive(Clone, Debug)]
 pub(crate) struct Labels {
-    pub(crate) pipeline: SharedString,
+    sink: Arc<Sink>,
     pub(crate) policy: SharedString,
 }
 
+/// Labels that one of several metrics of a name has beside those.
+type More<'a> = &'a [(&'static str, &'static str)];
+
 impl Labels {
-    pub(crate) fn counter(&self, name: &'static str) -> Counter {
-        counter!(name, "pipeline" => self.pipeline.clone(), "policy" => self.policy.clone())
+    pub(crate) const fn new(sink: Arc<Sink>, policy: SharedString) -> Self {
+        Self { sink, policy }
     }
 
-    /// One of several counters of this name, which differ in `label`.
-    pub(crate) fn counter_of(&self, name: &'static str, label: &'static str, value: &'static str) -> Counter {
-        counter!(name, "pipeline" => self.pipeline.clone(), "policy" => self.policy.clone(), label => value)
+    pub(crate) fn pipeline(&self) -> &SharedString {
+        &self.sink.pipeline
     }
 
-    pub(crate) fn gauge(&self, name: &'static str) -> Gauge {
-        gauge!(name, "pipeline" => self.pipeline.clone(), "policy" => self.policy.clone())
+    pub(crate) fn options(&self) -> &Options {
+        &self.sink.options
     }
 
-    /// One of several gauges of this name, which differ in `label`.
-    pub(crate) fn gauge_of(&self, name: &'static str, label: &'static str, value: &'static str) -> Gauge {
-        gauge!(name, "pipeline" => self.pipeline.clone(), "policy" => self.policy.clone(), label => value)
+    pub(crate) fn counter(&self, metric: &MetricDef, more: More<'_>) -> Counter {
+        self.sink.counter(metric, &self.with(more))
     }
 
-    pub(crate) fn histogram(&self, name: &'static str) -> Histogram {
-        histogram!(name, "pipeline" => self.pipeline.clone(), "policy" => self.policy.clone())
+    pub(crate) fn gauge(&self, metric: &MetricDef, more: More<'_>) -> Gauge {
+        self.sink.gauge(metric, &self.with(more))
+    }
+
+    pub(crate) fn histogram(&self, metric: &MetricDef, more: More<'_>) -> Histogram {
+        self.sink.histogram(metric, &self.with(more))
+    }
+
+    fn with(&self, more: More<'_>) -> Vec<(&'static str, SharedString)> {
+        let policy = ("policy", self.policy.clone());
+        let more = more.iter().map(|&(name, value)| (name, SharedString::const_str(value)));
+        std::iter::once(policy).chain(more).collect()
     }
 }

@@ -7,7 +7,6 @@
 //! use resilience_metrics::Telemetry;
 //! use std::time::Instant;
 //!
-//! // After the recorder has been installed: a handle made before stays without effect.
 //! let telemetry = Telemetry::new("payments");
 //!
 //! let breaker = CircuitBreaker::new(Config::new(), Instant::now());
@@ -50,49 +49,7 @@
 //!
 //! # Metrics
 //!
-//! | name | kind | labels |
-//! |---|---|---|
-//! | `resilience_operations_total` | counter | `pipeline`, `outcome` |
-//! | `resilience_operation_duration_seconds` | histogram | `pipeline`, `outcome` |
-//! | `resilience_attempts_total` | counter | `pipeline`, `kind`, `outcome` |
-//! | `resilience_attempt_duration_seconds` | histogram | `pipeline`, `kind`, `outcome` |
-//! | `resilience_retries_total` | counter | `pipeline`, `policy`, `reason` |
-//! | `resilience_retry_denied_total` | counter | `pipeline`, `policy`, `reason` |
-//! | `resilience_retry_recovered_total` | counter | `pipeline`, `policy` |
-//! | `resilience_retry_budget_tokens` | gauge | `pipeline`, `policy` |
-//! | `resilience_retry_budget_max_tokens` | gauge | `pipeline`, `policy` |
-//! | `resilience_timeouts_total` | counter | `pipeline`, `policy`, `scope` |
-//! | `resilience_circuit_breaker_state` | gauge: 0 closed, 1 half-open, 2 open; the worst where there are many | `pipeline`, `policy` |
-//! | `resilience_circuit_breaker_instances` | gauge, of breakers by key only | `pipeline`, `policy`, `state` |
-//! | `resilience_circuit_breaker_manual_override` | gauge | `pipeline`, `policy` |
-//! | `resilience_circuit_breaker_failure_ratio` | gauge | `pipeline`, `policy` |
-//! | `resilience_circuit_breaker_slow_ratio` | gauge | `pipeline`, `policy` |
-//! | `resilience_circuit_breaker_window_calls` | gauge | `pipeline`, `policy` |
-//! | `resilience_circuit_breaker_transitions_total` | counter | `pipeline`, `policy`, `from`, `to` |
-//! | `resilience_circuit_breaker_rejected_total` | counter | `pipeline`, `policy` |
-//! | `resilience_adaptive_limit` | gauge | `pipeline`, `policy` |
-//! | `resilience_adaptive_in_flight` | gauge | `pipeline`, `policy` |
-//! | `resilience_adaptive_rejected_total` | counter | `pipeline`, `policy`, `priority` |
-//! | `resilience_bulkhead_in_flight` | gauge | `pipeline`, `policy` |
-//! | `resilience_bulkhead_limit` | gauge | `pipeline`, `policy` |
-//! | `resilience_bulkhead_queue_depth` | gauge | `pipeline`, `policy` |
-//! | `resilience_bulkhead_queue_limit` | gauge | `pipeline`, `policy` |
-//! | `resilience_bulkhead_rejected_total` | counter | `pipeline`, `policy`, `reason` |
-//! | `resilience_bulkhead_wait_seconds` | histogram, of calls that waited | `pipeline`, `policy` |
-//! | `resilience_throttle_rejected_total` | counter | `pipeline`, `policy` |
-//! | `resilience_throttle_refusal_ratio` | gauge | `pipeline`, `policy` |
-//! | `resilience_drain_rejected_total` | counter | `pipeline`, `policy` |
-//! | `resilience_drain_active` | gauge | `pipeline`, `policy` |
-//! | `resilience_drain_in_flight` | gauge | `pipeline`, `policy` |
-//! | `resilience_load_shed_rejected_total` | counter | `pipeline`, `policy` |
-//! | `resilience_fallbacks_total` | counter | `pipeline`, `policy`, `result` |
-//! | `resilience_rate_limit_rejected_total` | counter | `pipeline`, `policy`, `enforced` |
-//! | `resilience_rate_limit_delayed_total` | counter | `pipeline`, `policy` |
-//! | `resilience_rate_limit_wait_seconds` | histogram, of delayed calls only | `pipeline`, `policy` |
-//! | `resilience_rate_limit_available_tokens` | gauge | `pipeline`, `policy` |
-//! | `resilience_rate_limit_limit` | gauge | `pipeline`, `policy` |
-//! | `resilience_keyed_entries` | gauge | `pipeline`, `policy` |
-//! | `resilience_keyed_evictions_total` | counter | `pipeline`, `policy`, `reason` |
+//! [`catalogue`] has all of them, with their labels.
 //!
 //! A retry that a throttle further in refuses counts in `resilience_retries_total`, because it was scheduled, and in
 //! `resilience_retry_denied_total` with the reason `throttle`, because it was not sent. A first attempt that it refuses is in
@@ -105,19 +62,22 @@
 mod adaptive;
 mod attempt;
 mod bulkhead;
+pub mod catalogue;
 mod circuit_breaker;
 mod drain;
 mod fallback;
+mod in_flight;
 mod keyed;
 mod labels;
+mod last_transition;
 mod load_shed;
-mod names;
 mod operation;
 mod per_key;
 mod rate_limit;
 pub mod red;
 mod registry;
 mod retry;
+mod sink;
 mod stack;
 mod telemetry;
 mod throttle;
@@ -128,11 +88,12 @@ pub use self::{
     adaptive::AdaptiveMetrics,
     attempt::{Attempt, AttemptLayer},
     bulkhead::BulkheadMetrics,
+    catalogue::CATALOGUE,
     circuit_breaker::CircuitBreakerMetrics,
     drain::DrainMetrics,
     fallback::FallbackMetrics,
     load_shed::LoadShedMetrics,
-    operation::{Operation, OperationLayer},
+    operation::{NameOperation, Operation, OperationLayer, Unnamed},
     per_key::PerKeyMetrics,
     rate_limit::RateLimitMetrics,
     retry::RetryMetrics,

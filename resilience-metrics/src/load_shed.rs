@@ -1,9 +1,8 @@
 use std::fmt;
 
-use metrics::Counter;
 use resilience_core::{Event, Observer};
 
-use crate::{labels::Labels, names};
+use crate::{catalogue, labels::Labels, sink::Counter};
 
 /// Counts the calls that load shedding refused: see [`Telemetry::load_shed`](crate::Telemetry::load_shed).
 ///
@@ -17,7 +16,7 @@ pub struct LoadShedMetrics {
 
 impl LoadShedMetrics {
     pub(crate) fn new(labels: &Labels) -> Self {
-        Self { rejected: labels.counter(names::LOAD_SHED_REJECTED) }
+        Self { rejected: labels.counter(&catalogue::LOAD_SHED_REJECTED, &[]) }
     }
 }
 

@@ -3,7 +3,6 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use metrics::{Counter, Gauge};
 use resilience_core::{
     Event, Observer,
     circuit_breaker::{State, States},
@@ -11,11 +10,13 @@ use resilience_core::{
 
 use crate::{
     adaptive::Rejections,
+    catalogue,
     circuit_breaker::Counts,
     keyed::{Keys, Read},
     labels::Labels,
-    names,
+    last_transition::LastTransition,
     registry::Shown,
+    sink::{Counter, Gauge},
 };
 
 /// Counts transitions and refusals of the policies of all keys together: see
@@ -30,7 +31,9 @@ pub struct PerKeyMetrics {
 }
 
 struct Counters {
+    labels: Labels,
     breakers: Counts,
+    last_transition: Arc<LastTransition>,
     throttled: Counter,
     overloaded: Rejections,
 }
@@ -38,11 +41,19 @@ struct Counters {
 impl PerKeyMetrics {
     pub(crate) fn new(labels: &Labels) -> Self {
         let counters = Counters {
+            labels: labels.clone(),
             breakers: Counts::new(labels),
-            throttled: labels.counter(names::THROTTLE_REJECTED),
+            last_transition: Arc::new(LastTransition::new(labels)),
+            throttled: labels.counter(&catalogue::THROTTLE_REJECTED, &[]),
             overloaded: Rejections::new(labels),
         };
         Self { shared: Arc::new(counters) }
+    }
+
+    /// What shows beside it, by looking at the table.
+    pub(crate) fn gauges(&self, read: Read) -> PerKeyGauges {
+        let Counters { labels, last_transition, .. } = &*self.shared;
+        PerKeyGauges::new(labels.clone(), read, Arc::clone(last_transition))
     }
 }
 
@@ -51,6 +62,11 @@ impl Observer for PerKeyMetrics {
         match event {
             Event::Throttled { .. } => self.shared.throttled.increment(1),
             Event::AdaptiveRejected { .. } => self.shared.overloaded.observe(event),
+            Event::CircuitBreakerTransition(_) => {
+                self.shared.breakers.observe(event);
+                self.shared.last_transition.note(self.shared.labels.options());
+                self.shared.last_transition.publish();
+            }
             _ => self.shared.breakers.observe(event),
         }
     }
@@ -74,6 +90,7 @@ struct Shared {
     keys: Keys,
     /// Made when there are breakers: no state gauge says closed where there are none.
     breakers: OnceLock<Breakers>,
+    last_transition: Arc<LastTransition>,
 }
 
 struct Breakers {
@@ -82,9 +99,10 @@ struct Breakers {
 }
 
 impl PerKeyGauges {
-    pub(crate) fn new(labels: Labels, read: Read) -> Self {
+    fn new(labels: Labels, read: Read, last_transition: Arc<LastTransition>) -> Self {
         let keys = Keys::new(&labels);
-        Self { shared: Arc::new(Shared { labels, read, keys, breakers: OnceLock::new() }) }
+        let breakers = OnceLock::new();
+        Self { shared: Arc::new(Shared { labels, read, keys, breakers, last_transition }) }
     }
 }
 
@@ -101,13 +119,14 @@ impl Shown for PerKeyGauges {
     }
 
     fn publish(&self) {
-        let Shared { labels, read, keys, breakers } = &*self.shared;
+        let Shared { labels, read, keys, breakers, last_transition } = &*self.shared;
         let snapshot = read();
         keys.publish(&snapshot);
         // Breakers that the settings no longer have must not show as open for ever.
         if snapshot.breakers.is_some() || breakers.get().is_some() {
             let states = snapshot.breakers.unwrap_or_default();
             breakers.get_or_init(|| Breakers::new(labels)).set(&states);
+            last_transition.publish();
         }
     }
 }
@@ -115,9 +134,9 @@ impl Shown for PerKeyGauges {
 impl Breakers {
     fn new(labels: &Labels) -> Self {
         Self {
-            worst: labels.gauge(names::BREAKER_STATE),
+            worst: labels.gauge(&catalogue::BREAKER_STATE, &[]),
             instances: State::ALL
-                .map(|state| labels.gauge_of(names::BREAKER_INSTANCES, "state", state.as_str())),
+                .map(|state| labels.gauge(&catalogue::BREAKER_INSTANCES, &[("state", state.as_str())])),
         }
     }
 

@@ -3,10 +3,15 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use metrics::{Counter, Gauge, Histogram};
 use resilience_core::{Event, Observer, RateLimiter};
 
-use crate::{labels::Labels, names, registry::Shown, time};
+use crate::{
+    catalogue,
+    labels::Labels,
+    registry::Shown,
+    sink::{Counter, Gauge, Histogram},
+    time,
+};
 
 /// Counts what one rate limit refuses and delays, and shows its tokens: see
 /// [`Telemetry::rate_limit`](crate::Telemetry::rate_limit).
@@ -38,15 +43,17 @@ struct Gauges {
 impl RateLimitMetrics {
     pub(crate) fn new(labels: Labels, limiter: Option<RateLimiter>) -> Self {
         let limiter = limiter.map(|limiter| {
-            let (tokens, limit) =
-                (labels.gauge(names::RATE_LIMIT_TOKENS), labels.gauge(names::RATE_LIMIT_LIMIT));
+            let (tokens, limit) = (
+                labels.gauge(&catalogue::RATE_LIMIT_TOKENS, &[]),
+                labels.gauge(&catalogue::RATE_LIMIT_LIMIT, &[]),
+            );
             (limiter, Gauges { tokens, limit })
         });
-        let rejected = |enforced| labels.counter_of(names::RATE_LIMIT_REJECTED, "enforced", enforced);
+        let rejected = |enforced| labels.counter(&catalogue::RATE_LIMIT_REJECTED, &[("enforced", enforced)]);
         let shared = Shared {
             refused: rejected("true"),
             let_through: rejected("false"),
-            delayed: labels.counter(names::RATE_LIMIT_DELAYED),
+            delayed: labels.counter(&catalogue::RATE_LIMIT_DELAYED, &[]),
             wait: OnceLock::new(),
             limiter,
             labels,
@@ -86,7 +93,8 @@ impl Observer for RateLimitMetrics {
             Event::RateLimited { enforced: false, .. } => shared.let_through.increment(1),
             Event::RateLimitDelayed { wait } => {
                 shared.delayed.increment(1);
-                let histogram = shared.wait.get_or_init(|| shared.labels.histogram(names::RATE_LIMIT_WAIT));
+                let histogram =
+                    shared.wait.get_or_init(|| shared.labels.histogram(&catalogue::RATE_LIMIT_WAIT, &[]));
                 histogram.record(wait.as_secs_f64());
             }
             _ => {}

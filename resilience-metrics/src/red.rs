@@ -9,54 +9,72 @@ use std::{
     time::Instant,
 };
 
-use metrics::{Counter, Histogram, Label, counter, histogram};
 use pin_project_lite::pin_project;
 use resilience_core::{
     Classify, Outcome, Refusal, on_unwind,
     striped::{Lease, StripedArc},
 };
 
-use crate::time;
+use crate::{
+    sink::{Counter, Histogram},
+    time,
+};
 
 /// The counters and durations of a layer, one of each for each place, and the classifier.
 pub(crate) struct Red<C> {
     classify: C,
-    duration: &'static str,
     /// Which series an outcome belongs to, counted from the first of its kind.
     place: fn(Outcome) -> usize,
     series: Box<[Series]>,
 }
 
-struct Series {
-    labels: Vec<Label>,
+pub(crate) struct Series {
     /// There from the start, at zero: a counter that appears with its first error hides it from `increase()`.
     count: Counter,
     /// Made with its first sample: a histogram is many lines of a scrape.
-    duration: OnceLock<Histogram>,
+    duration: Histogram,
+    /// Both, once there is a recorder, without a detour.
+    bound: OnceLock<(metrics::Counter, metrics::Histogram)>,
+}
+
+impl Series {
+    pub(crate) const fn new(count: Counter, duration: Histogram) -> Self {
+        Self { count, duration, bound: OnceLock::new() }
+    }
+
+    #[inline]
+    fn add(&self, seconds: f64) {
+        if let Some((count, duration)) = self.bound.get() {
+            count.increment(1);
+            duration.record(seconds);
+        } else {
+            self.add_unbound(seconds);
+        }
+    }
+
+    #[cold]
+    fn add_unbound(&self, seconds: f64) {
+        self.count.increment(1);
+        self.duration.record(seconds);
+        // Of two threads both have found the same ones.
+        let found = self.count.bound().zip(self.duration.bind());
+        let _ = found.map(|both| self.bound.set(both));
+    }
 }
 
 impl<C> Red<C> {
     pub(crate) fn new(
         classify: C,
-        count: &'static str,
-        duration: &'static str,
         place: fn(Outcome) -> usize,
-        labels: impl Iterator<Item = Vec<Label>>,
-    ) -> Self {
-        let series = labels.map(|labels| Series {
-            count: counter!(count, labels.clone()),
-            duration: OnceLock::new(),
-            labels,
-        });
-        Self { classify, duration, place, series: series.collect() }
+        series: impl Iterator<Item = Series>,
+    ) -> StripedArc<Self> {
+        StripedArc::new(Self { classify, place, series: series.collect() })
     }
 
+    #[inline]
     fn count(&self, first: usize, outcome: Outcome, started: Instant) {
         let took = time::now().saturating_duration_since(started);
-        let series = &self.series[first + (self.place)(outcome)];
-        series.count.increment(1);
-        let duration = series.duration.get_or_init(|| histogram!(self.duration, series.labels.clone()));
-        duration.record(took.as_secs_f64());
+        self.series[first + (self.place)(outcome)].add(took.as_secs_f64());
     }
 }
 
@@ -78,30 +96,33 @@ impl<F, C> ResponseFuture<F, C> {
     /// Calls the inner service; counts into the series from `first` on.
     #[inline]
     pub(crate) fn call(red: &StripedArc<Red<C>>, first: usize, inner: impl FnOnce() -> F) -> Self {
-        let mut running = Running { red: red.lease(), first, started: Some(time::now()) };
-        let inner = on_unwind(inner, || running.end(Outcome::Failure));
+        let mut running = Running { red: Some(red.lease()), first, started: time::now() };
+        let inner = on_unwind(inner, || running.end(|_| Outcome::Failure));
         Self { inner, running }
     }
 }
 
 /// A call in progress: it is counted exactly once, at the latest when it is dropped.
 struct Running<C> {
-    red: Lease<Red<C>>,
+    /// Until it is counted: leases say how many calls are in flight.
+    red: Option<Lease<Red<C>>>,
     first: usize,
-    started: Option<Instant>,
+    started: Instant,
 }
 
 impl<C> Running<C> {
-    fn end(&mut self, outcome: Outcome) {
-        if let Some(started) = self.started.take() {
-            self.red.count(self.first, outcome, started);
+    #[inline]
+    fn end(&mut self, outcome: impl FnOnce(&C) -> Outcome) {
+        if let Some(red) = self.red.take() {
+            red.count(self.first, outcome(&red.classify), self.started);
         }
     }
 }
 
 impl<C> Drop for Running<C> {
+    #[inline]
     fn drop(&mut self) {
-        self.end(Outcome::Cancelled);
+        self.end(|_| Outcome::Cancelled);
     }
 }
 
@@ -113,18 +134,19 @@ where
 {
     type Output = Result<T, E>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let panicked = || this.running.end(Outcome::Failure);
+        let panicked = || this.running.end(|_| Outcome::Failure);
         let result = ready!(on_unwind(|| this.inner.poll(cx), panicked));
-        this.running.end(Outcome::of(&this.running.red.classify, result.as_ref()));
+        this.running.end(|classify| Outcome::of(classify, result.as_ref()));
         Poll::Ready(result)
     }
 }
 
 impl<F, C> fmt::Debug for ResponseFuture<F, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let running = self.running.started.is_some();
+        let running = self.running.red.is_some();
         f.debug_struct("red::ResponseFuture").field("running", &running).finish_non_exhaustive()
     }
 }

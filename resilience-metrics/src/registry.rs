@@ -58,7 +58,7 @@ impl Registry {
     /// It is made before the lock is taken: the recorder is foreign code.
     #[track_caller]
     pub(crate) fn register<M: Shown>(&self, new: M) -> M {
-        let Labels { pipeline, policy } = new.labels();
+        let (pipeline, policy) = (new.labels().pipeline(), &new.labels().policy);
         let mut entries = self.entries.lock();
         for there in entries.iter().filter(|there| there.policy == *policy) {
             let Some(kind) = M::KINDS.iter().find(|kind| there.kinds.contains(kind)) else { continue };

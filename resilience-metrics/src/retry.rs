@@ -1,12 +1,17 @@
 use std::{fmt, sync::Arc};
 
-use metrics::{Counter, Gauge};
 use resilience_core::{
     Event, FailureKind, Observer, RetryBudget,
     retry::{GaveUp, Reason},
 };
 
-use crate::{labels::Labels, names, registry::Shown, time};
+use crate::{
+    catalogue,
+    labels::Labels,
+    registry::Shown,
+    sink::{Counter, Gauge, Histogram},
+    time,
+};
 
 /// Counts the retries of one layer, and shows its budget: see [`Telemetry::retry`](crate::Telemetry::retry).
 ///
@@ -26,6 +31,13 @@ struct Shared {
     /// By reason; an answer that is not worth a retry was not denied one.
     denied: [Option<Counter>; Reason::ALL.len()],
     recovered: Counter,
+    verbose: Option<Verbose>,
+}
+
+struct Verbose {
+    /// Of an operation, without its first attempt.
+    retries: Histogram,
+    backoff: Histogram,
 }
 
 struct Gauges {
@@ -35,18 +47,24 @@ struct Gauges {
 
 impl RetryMetrics {
     pub(crate) fn new(labels: Labels, budget: Option<RetryBudget>) -> Self {
-        let by_reason = |name, reason| labels.counter_of(name, "reason", reason);
+        let by_reason = |name, reason| labels.counter(name, &[("reason", reason)]);
         let budget = budget.map(|budget| {
-            let (tokens, max_tokens) =
-                (labels.gauge(names::RETRY_TOKENS), labels.gauge(names::RETRY_MAX_TOKENS));
+            let (tokens, max_tokens) = (
+                labels.gauge(&catalogue::RETRY_TOKENS, &[]),
+                labels.gauge(&catalogue::RETRY_MAX_TOKENS, &[]),
+            );
             (budget, Gauges { tokens, max_tokens })
         });
         let shared = Shared {
-            retries: FailureKind::ALL.map(|kind| by_reason(names::RETRIES, kind.as_str())),
+            retries: FailureKind::ALL.map(|kind| by_reason(&catalogue::RETRIES, kind.as_str())),
             denied: Reason::ALL.map(|reason| {
-                (reason != Reason::NotRetryable).then(|| by_reason(names::RETRY_DENIED, reason.as_str()))
+                (reason != Reason::NotRetryable).then(|| by_reason(&catalogue::RETRY_DENIED, reason.as_str()))
             }),
-            recovered: labels.counter(names::RETRY_RECOVERED),
+            recovered: labels.counter(&catalogue::RETRY_RECOVERED, &[]),
+            verbose: labels.options().verbose.then(|| Verbose {
+                retries: labels.histogram(&catalogue::RETRY_ATTEMPTS, &[]),
+                backoff: labels.histogram(&catalogue::RETRY_BACKOFF, &[]),
+            }),
             budget,
             labels,
         };
@@ -77,8 +95,24 @@ impl Shown for RetryMetrics {
     }
 }
 
+impl Observer for Verbose {
+    fn observe(&self, event: &Event) {
+        match *event {
+            Event::RetryScheduled { after, .. } => self.backoff.record(after.as_secs_f64()),
+            Event::RetryRecovered { attempts }
+            | Event::RetryGaveUp(GaveUp { attempts: attempts @ 2.., .. }) => {
+                self.retries.record(attempts - 1);
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Observer for RetryMetrics {
     fn observe(&self, event: &Event) {
+        if let Some(verbose) = &self.shared.verbose {
+            verbose.observe(event);
+        }
         match *event {
             Event::RetryScheduled { kind, .. } => self.shared.retries[kind as usize].increment(1),
             Event::RetryGaveUp(GaveUp { reason, .. }) => {

@@ -36,6 +36,10 @@ impl StackMetrics {
 }
 
 impl Observer for StackMetrics {
+    fn is_verbose(&self) -> bool {
+        self.parts.timeout.is_verbose()
+    }
+
     fn observe(&self, event: &Event) {
         let Parts { timeout, retry, per_key, adaptive, bulkhead, rate_limit, drain } = &*self.parts;
         timeout.observe(event);

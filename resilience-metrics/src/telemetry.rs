@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use metrics::SharedString;
 use resilience_core::{
@@ -8,24 +8,29 @@ use resilience_core::{
 use crate::{
     AdaptiveMetrics, AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, DrainMetrics, FallbackMetrics,
     LoadShedMetrics, OperationLayer, PerKeyMetrics, RateLimitMetrics, RetryMetrics, StackMetrics,
-    ThrottleMetrics, TimeoutMetrics, keyed::KeyedMetrics, labels::Labels, names, per_key::PerKeyGauges,
-    registry::Registry, stack::Parts,
+    ThrottleMetrics, TimeoutMetrics, in_flight::InFlight, keyed::KeyedMetrics, labels::Labels,
+    registry::Registry, sink::Sink, stack::Parts,
 };
+
+mod settings;
 
 /// The metrics of one pipeline: a client of one dependency, or one server.
 ///
 /// See the [crate](crate) for an example and for the metrics.
 ///
-/// Install the recorder first. Handles are looked up once, when they are made, so what is made without a recorder
-/// counts nowhere.
+/// They go to the recorder that is installed, whenever that is, or to those that it is [given](Self::with_recorder). What is counted
+/// before a recorder is there is told as soon as it is; only durations are lost until then.
+///
+/// Its settings come before all else: before it is cloned, and before anything is taken from it.
 ///
 /// # Clone
 ///
 /// A clone is the same pipeline.
 #[derive(Clone)]
 pub struct Telemetry {
-    pipeline: SharedString,
+    sink: Arc<Sink>,
     registry: Registry,
+    in_flight: InFlight,
 }
 
 impl Telemetry {
@@ -33,15 +38,24 @@ impl Telemetry {
     ///
     /// The name is public, so it must not come from a request; two pipelines of a process need two names.
     pub fn new(pipeline: impl Into<SharedString>) -> Self {
-        names::describe();
-        Self { pipeline: pipeline.into(), registry: Registry::default() }
+        Self {
+            sink: Arc::new(Sink::new(pipeline.into())),
+            registry: Registry::default(),
+            in_flight: InFlight::default(),
+        }
     }
 
     /// A layer that counts and times every operation by its outcome, cancelled ones included. Outermost in a stack.
     ///
     /// Give it the classifier of the stack.
-    pub fn operation_layer<C>(&self, classify: C) -> OperationLayer<C> {
-        OperationLayer::new(&self.pipeline, classify)
+    pub fn operation_layer<C>(&self, classify: C) -> OperationLayer<C>
+    where
+        C: Send + Sync + 'static,
+    {
+        let layer = OperationLayer::new(&self.sink, classify);
+        self.in_flight.watch(layer.red());
+        self.publish();
+        layer
     }
 
     /// An observer for the layer of `breaker`, with this value of the `policy` label.
@@ -66,7 +80,7 @@ impl Telemetry {
     ///
     /// Give it the classifier of the stack. A failure of any kind counts as one, a permanent one too.
     pub fn attempt_layer<C>(&self, classify: C) -> AttemptLayer<C> {
-        AttemptLayer::new(&self.pipeline, classify)
+        AttemptLayer::new(&self.sink, classify)
     }
 
     /// An observer for a retry layer, with this value of the `policy` label, and the gauges of its budget, if it has
@@ -188,9 +202,8 @@ impl Telemetry {
         policy: impl Into<SharedString>,
         read: impl Fn() -> Snapshot + Send + Sync + 'static,
     ) -> PerKeyMetrics {
-        let labels = self.labels(policy);
-        let metrics = PerKeyMetrics::new(&labels);
-        self.registry.register(PerKeyGauges::new(labels, Box::new(read)));
+        let metrics = PerKeyMetrics::new(&self.labels(policy));
+        self.registry.register(metrics.gauges(Box::new(read)));
         metrics
     }
 
@@ -261,17 +274,22 @@ impl Telemetry {
     ///
     /// Without it a breaker whose wait is over would show as open until the next call, and one that was
     /// forced open by hand not at all.
+    ///
+    /// A recorder that was not there before gets all counters, with what was counted until now. Gauges that an exporter has
+    /// forgotten, because nobody had set them for long, are there again.
     pub fn publish(&self) {
+        self.sink.bind();
+        self.in_flight.publish(&self.sink);
         self.registry.publish();
     }
 
     fn labels(&self, policy: impl Into<SharedString>) -> Labels {
-        Labels { pipeline: self.pipeline.clone(), policy: policy.into() }
+        Labels::new(Arc::clone(&self.sink), policy.into())
     }
 }
 
 impl fmt::Debug for Telemetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Telemetry").field("pipeline", &self.pipeline).finish_non_exhaustive()
+        f.debug_struct("Telemetry").field("pipeline", &self.sink.pipeline).finish_non_exhaustive()
     }
 }

@@ -1,9 +1,14 @@
 use std::{fmt, sync::Arc};
 
-use metrics::{Counter, Gauge};
 use resilience_core::{Event, Observer, Throttle};
 
-use crate::{labels::Labels, names, registry::Shown, time};
+use crate::{
+    catalogue,
+    labels::Labels,
+    registry::Shown,
+    sink::{Counter, Gauge},
+    time,
+};
 
 /// Counts the refusals of one throttle and shows how probable the next one is: see
 /// [`Telemetry::throttle`](crate::Telemetry::throttle).
@@ -25,8 +30,8 @@ struct Shared {
 
 impl ThrottleMetrics {
     pub(crate) fn new(labels: Labels, throttle: Throttle) -> Self {
-        let rejected = labels.counter(names::THROTTLE_REJECTED);
-        let refusal_ratio = labels.gauge(names::THROTTLE_RATIO);
+        let rejected = labels.counter(&catalogue::THROTTLE_REJECTED, &[]);
+        let refusal_ratio = labels.gauge(&catalogue::THROTTLE_RATIO, &[]);
         Self { shared: Arc::new(Shared { labels, throttle, rejected, refusal_ratio }) }
     }
 }

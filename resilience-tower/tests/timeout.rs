@@ -259,6 +259,53 @@ async fn an_observer_is_told_which_limit_fired_and_only_then() {
 
 /// What the layers inside, a handler, or the wire may know.
 #[tokio::test(start_paused = true)]
+async fn an_observer_that_wants_it_is_told_what_calls_in_time_have_used() {
+    #[derive(Clone, Default)]
+    struct Verbose(Arc<std::sync::Mutex<Vec<Event>>>, bool);
+
+    impl Observer for Verbose {
+        fn observe(&self, event: &Event) {
+            self.0.lock().unwrap().push(*event);
+        }
+
+        fn is_verbose(&self) -> bool {
+            self.1
+        }
+    }
+
+    let stack = |delay: Duration, observer: &Verbose| {
+        ServiceBuilder::new()
+            .layer(TimeoutLayer::total(200 * MS).with_observer(observer.clone()))
+            .layer(TimeoutLayer::attempt(100 * MS).with_observer(observer.clone()))
+            .service(slow(delay))
+    };
+    let heard = Verbose(Arc::default(), true);
+    let take = || std::mem::take(&mut *heard.0.lock().unwrap());
+    assert_eq!(run(stack(60 * MS, &heard), Context::new()).await, (Ok(()), 60 * MS));
+    let (attempt, total) = (100 * MS, 200 * MS);
+    let in_time = |elapsed| Event::OperationInTime { limit: total, elapsed };
+    assert_eq!(take(), [Event::AttemptInTime { limit: attempt, elapsed: 60 * MS }, in_time(60 * MS)]);
+
+    // What is left of the total time is the shorter one: of that only the outer layer tells.
+    let mut late = stack(30 * MS, &heard);
+    let call = late.ready().await.unwrap().call(Call::new(()));
+    tokio::time::advance(150 * MS).await;
+    call.await.unwrap();
+    assert_eq!(take(), [in_time(180 * MS)]);
+
+    run(stack(101 * MS, &heard), Context::new()).await.0.unwrap_err();
+    assert_eq!(take()[0], Event::AttemptTimedOut { limit: attempt, elapsed: attempt });
+    let ready = || ServiceBuilder::new().layer(TimeoutLayer::attempt(MS).with_observer(heard.clone()));
+    let ready = ready().service(service_fn(async |_: Call<()>| Outcome::Ok(())));
+    run(ready, Context::new()).await.0.unwrap();
+    assert_eq!(take(), [], "it took no time");
+
+    let quiet = Verbose(Arc::default(), false);
+    run(stack(60 * MS, &quiet), Context::new()).await.0.unwrap();
+    assert!(quiet.0.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_context_tells_what_is_inside_of_both_limits() {
     let inner = service_fn(|call: Call<()>| {
         let context = call.context().clone();

@@ -24,17 +24,36 @@ impl Recorded {
     /// What was recorded since the last time: this recorder forgets counts *and gauges* when it is read.
     #[must_use]
     pub fn take(&self) -> Readings {
-        let mut readings = Readings::default();
-        for (key, _, _, value) in self.snapshotter.snapshot().into_vec() {
-            let key = text(key.key());
-            match value {
-                DebugValue::Counter(count) => drop(readings.counters.insert(key, count)),
-                DebugValue::Gauge(value) => drop(readings.gauges.insert(key, value.into_inner())),
-                DebugValue::Histogram(samples) => drop(readings.samples.insert(key, samples.len())),
-            }
-        }
-        readings
+        read(&self.snapshotter)
     }
+
+    /// The samples of all histograms since the last time that anything was read.
+    #[must_use]
+    pub fn values(&self) -> BTreeMap<String, Vec<f64>> {
+        let all = self.snapshotter.snapshot().into_vec().into_iter();
+        all.filter_map(|(key, _, _, value)| match value {
+            DebugValue::Histogram(samples) if !samples.is_empty() => {
+                Some((text(key.key()), samples.into_iter().map(Into::into).collect()))
+            }
+            _ => None,
+        })
+        .collect()
+    }
+}
+
+/// What a recorder was told since the last time that it was read.
+#[must_use]
+pub fn read(snapshotter: &Snapshotter) -> Readings {
+    let mut readings = Readings::default();
+    for (key, _, _, value) in snapshotter.snapshot().into_vec() {
+        let key = text(key.key());
+        match value {
+            DebugValue::Counter(count) => drop(readings.counters.insert(key, count)),
+            DebugValue::Gauge(value) => drop(readings.gauges.insert(key, value.into_inner())),
+            DebugValue::Histogram(samples) => drop(readings.samples.insert(key, samples.len())),
+        }
+    }
+    readings
 }
 
 impl std::fmt::Debug for Recorded {

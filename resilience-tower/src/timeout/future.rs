@@ -9,7 +9,7 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use resilience_core::{Deadline, Event, Observer, Refusal, Rejected, striped::Lease};
+use resilience_core::{Deadline, Event, Observer, Outcome, Refusal, Rejected, striped::Lease};
 
 use super::layer::Scope;
 use crate::time::{self, Sleep};
@@ -55,15 +55,19 @@ pin_project! {
 pub(super) enum Limit {
     /// Counted from when the call is first found pending; `deadline` is the operation's.
     Attempt { limit: Duration, deadline: Option<Deadline> },
-    /// At a moment that is known.
-    Until { end: Deadline, scope: Scope },
+    /// At a moment that is known; whose it is, and whether this layer's own.
+    Until { end: Deadline, scope: Scope, is_own: bool },
 }
 
 impl Limit {
+    const fn is_own(self) -> bool {
+        matches!(self, Self::Until { is_own: true, .. })
+    }
+
     /// The end and whose it is, counted from now where the count has not begun. In a tie it is the total's.
     fn start(self) -> (Deadline, Scope) {
         match self {
-            Self::Until { end, scope } => (end, scope),
+            Self::Until { end, scope, .. } => (end, scope),
             Self::Attempt { limit, deadline } => {
                 let own = Deadline::after(time::now(), limit);
                 match deadline {
@@ -129,6 +133,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let PhaseProj::Running { inner, .. } = self.as_mut().project().phase.project() {
             if let Poll::Ready(result) = inner.poll(cx) {
+                self.in_time(|| result.as_ref().err().and_then(Refusal::rejected).copied());
                 return Poll::Ready(result);
             }
         }
@@ -137,6 +142,22 @@ where
 }
 
 impl<F, O: Observer> ResponseFuture<F, O> {
+    /// Says how much of its time a call has used that was pending, if anybody wants to know. A timeout further in has told of
+    /// itself.
+    #[inline]
+    fn in_time(&self, rejected: impl FnOnce() -> Option<Rejected>) {
+        let Phase::Running { limit, timer: Some(_), .. } = &self.phase else { return };
+        let Limit::Until { end, scope, is_own: true } = limit else { return };
+        let Some(observer) = self.observer.as_ref().filter(|observer| observer.is_verbose()) else { return };
+        if rejected().is_none_or(|rejected| rejected.outcome() != Outcome::Timeout) {
+            let (limit, elapsed) = (end.limit(), end.elapsed(time::now()));
+            observer.observe(&match scope {
+                Scope::Attempt => Event::AttemptInTime { limit, elapsed },
+                Scope::Total => Event::OperationInTime { limit, elapsed },
+            });
+        }
+    }
+
     /// The call is pending or was refused. Out of line, so that a ready answer has little to carry.
     #[inline(never)]
     fn poll_limit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Fired> {
@@ -159,7 +180,8 @@ impl<F, O: Observer> ResponseFuture<F, O> {
 fn poll_timer(limit: &mut Limit, mut timer: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<Fired> {
     let (end, scope) = limit.start();
     if timer.is_none() {
-        *limit = Limit::Until { end, scope };
+        // A total limit that was found on the way is that of another layer, which has its own timer for it.
+        *limit = Limit::Until { end, scope, is_own: limit.is_own() || scope == Scope::Attempt };
         timer.set(Some(time::sleep_until(end.at())));
     }
     if let Some(timer) = timer.as_pin_mut() {

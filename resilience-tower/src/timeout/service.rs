@@ -67,7 +67,7 @@ where
                 if deadline.is_over(now) {
                     return ResponseFuture::refused(deadline, now, self.observer());
                 }
-                Limit::Until { end: deadline, scope: Scope::Total }
+                Limit::Until { end: deadline, scope: Scope::Total, is_own: true }
             }
         };
         ResponseFuture::new(self.inner.call(request), limit, self.observer())

@@ -3,6 +3,11 @@
 use std::{
     collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
 };
 
 use resilience_core::{Call, CircuitBreaker, Error, circuit_breaker::Config};
@@ -31,8 +36,11 @@ struct Watched {
 impl Watched {
     /// Closed, opens after one failure, and closes after one good probe.
     fn new() -> Self {
+        Self::by(Telemetry::new("pay"))
+    }
+
+    fn by(telemetry: Telemetry) -> Self {
         let recorded = Recorded::start();
-        let telemetry = Telemetry::new("pay");
         let config = Config::new().consecutive_failures(1).probes(1).slow_calls(100 * MS, 1.0);
         let breaker = CircuitBreaker::new(config, time::now());
         let observer = telemetry.circuit_breaker("breaker", &breaker);
@@ -86,6 +94,7 @@ async fn trap_05_everything_is_there_before_the_first_call() {
         gauges,
         [
             "resilience_circuit_breaker_failure_ratio",
+            "resilience_circuit_breaker_last_transition_timestamp_seconds",
             "resilience_circuit_breaker_manual_override",
             "resilience_circuit_breaker_slow_ratio",
             "resilience_circuit_breaker_state",
@@ -135,6 +144,46 @@ async fn trap_05_manual_overrides_show() {
     assert_eq!(watched.state_and_override(), (Some(0.0), Some(1.0)));
     watched.breaker.release(now);
     assert_eq!(watched.state_and_override(), (Some(0.0), Some(0.0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_the_last_transition_is_the_wall_clocks() {
+    const LAST: &str =
+        "resilience_circuit_breaker_last_transition_timestamp_seconds{pipeline=pay,policy=breaker}";
+    let clock = Arc::new(AtomicU64::new(1_800_000_000));
+    let wall = Arc::clone(&clock);
+    let wall = move || SystemTime::UNIX_EPOCH + Duration::from_secs(wall.load(Ordering::Relaxed));
+    let watched = Watched::by(Telemetry::new("pay").with_wall_clock(wall));
+    let service = watched.service();
+    call(&service, Do::Answer).await.unwrap();
+    assert_eq!(watched.published().gauge(LAST), Some(0.0), "none so far");
+
+    call(&service, Do::Fail).await.unwrap_err();
+    assert_eq!(watched.recorded.take().gauge(LAST), Some(1_800_000_000.0), "nobody has published");
+    clock.fetch_add(60, Ordering::Relaxed);
+    call(&service, Do::Answer).await.unwrap_err();
+    assert_eq!(watched.published().gauge(LAST), Some(1_800_000_000.0), "a refusal is no transition");
+
+    tokio::time::advance(2 * SECOND).await;
+    call(&service, Do::Answer).await.unwrap();
+    assert_eq!(watched.published().gauge(LAST), Some(1_800_000_060.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn trap_05_one_hot_is_one_state_at_a_time() {
+    let watched = Watched::by(Telemetry::new("pay").one_hot(true));
+    let states = |readings: &Readings| {
+        ["closed", "half_open", "open"].map(|state| {
+            let key =
+                format!("resilience_circuit_breaker_in_state{{pipeline=pay,policy=breaker,state={state}}}");
+            readings.gauge(&key)
+        })
+    };
+    assert_eq!(states(&watched.recorded.take()), [Some(1.0), Some(0.0), Some(0.0)]);
+    call(&watched.service(), Do::Fail).await.unwrap_err();
+    assert_eq!(states(&watched.recorded.take()), [Some(0.0), Some(0.0), Some(1.0)]);
+    tokio::time::advance(2 * SECOND).await;
+    assert_eq!(states(&watched.published()), [Some(0.0), Some(1.0), Some(0.0)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,38 +1,27 @@
-//! The table in the documentation of the crate: it has what is emitted, and nothing else.
+//! The catalogue has what is emitted, and nothing else.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
 use metrics_util::{
     MetricKind,
-    debugging::{DebugValue, DebuggingRecorder},
+    debugging::{DebugValue, DebuggingRecorder, Snapshotter},
 };
 use resilience_core::{
     AdaptiveLimit, Bulkhead, CircuitBreaker, Drain, Event, Observer, Quota, RateLimiter, RetryBudget,
     Throttle, adaptive, bulkhead, circuit_breaker, keyed::Snapshot, throttle,
 };
-use resilience_metrics::Telemetry;
+use resilience_metrics::{
+    CATALOGUE, Telemetry,
+    catalogue::{Kind, LabelDef, MetricDef, Shown, Values},
+};
 use tests::time::now;
 use tower::Layer;
 
-use super::{Do, call, classify, inner};
-
-/// By its name: which kind it is, and the names of its labels.
-type Catalogue = BTreeMap<String, (String, BTreeSet<String>)>;
-
-fn documented() -> Catalogue {
-    let source = include_str!("../../../resilience-metrics/src/lib.rs");
-    let rows = source.lines().filter_map(|line| line.strip_prefix("//! | `resilience_"));
-    let row = |row: &str| {
-        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        let kind = cells[1].split([':', ',', ' ']).next().unwrap();
-        let labels = cells[2].split(',').map(|label| label.trim().trim_matches('`').to_owned());
-        (format!("resilience_{}", cells[0].trim_end_matches('`')), (kind.to_owned(), labels.collect()))
-    };
-    rows.map(row).collect()
-}
+use super::{Do, SECOND, call, classify, inner};
 
 /// All that there is, of every policy, so that each series has been made.
 async fn everything(telemetry: &Telemetry) {
@@ -43,11 +32,20 @@ async fn everything(telemetry: &Telemetry) {
         snapshot
     };
     let _ = telemetry.circuit_breaker("circuit_breaker", &breaker);
-    let _ = telemetry.retry("retry", Some(&RetryBudget::new()));
+    let retry = telemetry.retry("retry", Some(&RetryBudget::new()));
+    let kind = resilience_core::FailureKind::Transient;
+    retry.observe(&Event::RetryScheduled { attempt: 2, kind, after: SECOND });
+    retry.observe(&Event::RetryRecovered { attempts: 2 });
     let _ = telemetry.bulkhead("bulkhead", &Bulkhead::new(bulkhead::Config::new(1)));
+    let bulkhead = telemetry.bulkhead("waiting", &Bulkhead::new(bulkhead::Config::new(1)));
+    bulkhead.observe(&Event::BulkheadWaited { waited: SECOND });
     let _ = telemetry.adaptive("adaptive", &AdaptiveLimit::new(adaptive::Config::default(), now()));
     let _ = telemetry.throttle("throttle", &Throttle::new(throttle::Config::new(), now()));
-    let _ = (telemetry.timeout("timeout"), telemetry.load_shed("load_shed"));
+    let (limit, elapsed) = (2 * SECOND, SECOND);
+    let timeout = telemetry.timeout("timeout");
+    timeout.observe(&Event::AttemptInTime { limit, elapsed });
+    timeout.observe(&Event::OperationInTime { limit, elapsed });
+    let _ = telemetry.load_shed("load_shed");
     let _ = (telemetry.drain("drain", &Drain::new()), telemetry.fallback("fallback"));
     let _ = telemetry.per_key("per_key", breakers);
     telemetry.keyed("keyed", Snapshot::default);
@@ -57,29 +55,84 @@ async fn everything(telemetry: &Telemetry) {
     call(&service, Do::Answer).await.unwrap();
 }
 
-#[tokio::test(start_paused = true)]
-async fn trap_45_what_is_documented_is_what_is_emitted_and_described() {
-    let recorder = DebuggingRecorder::new();
-    let snapshotter = recorder.snapshotter();
-    let recorder = Box::leak(Box::new(recorder));
-    let _installed = metrics::set_default_local_recorder(recorder);
-    everything(&Telemetry::new("pay")).await;
+/// By the name of a metric: the names of its labels, and the values of each.
+type Emitted = BTreeMap<&'static str, BTreeMap<String, BTreeSet<String>>>;
 
-    let mut emitted = Catalogue::new();
+/// What was emitted; each by its definition.
+fn emitted(snapshotter: &Snapshotter) -> Emitted {
+    let mut emitted = Emitted::new();
     for (key, unit, description, value) in snapshotter.snapshot().into_vec() {
-        let name = key.key().name().to_owned();
+        let name = key.key().name();
+        let metric = CATALOGUE.iter().find(|metric| metric.name == name);
+        let metric = metric.unwrap_or_else(|| panic!("`{name}` is not in the catalogue"));
         let kind = match key.kind() {
-            MetricKind::Counter => "counter",
-            MetricKind::Gauge => "gauge",
-            MetricKind::Histogram => "histogram",
+            MetricKind::Counter => Kind::Counter,
+            MetricKind::Gauge => Kind::Gauge,
+            MetricKind::Histogram => Kind::Histogram,
         };
-        assert_eq!(kind == "counter", name.ends_with("_total"), "{name}");
-        assert_eq!(matches!(value, DebugValue::Histogram(_)), name.ends_with("_seconds"), "{name}");
-        assert_eq!(unit.is_some(), name.ends_with("_seconds"), "{name}");
-        assert!(description.is_some(), "{name} is not described");
-        let labels: BTreeSet<String> = key.key().labels().map(|label| label.key().to_owned()).collect();
-        let before = emitted.insert(name.clone(), (kind.to_owned(), labels.clone()));
-        assert!(before.is_none_or(|(_, before)| before == labels), "{name} has other labels elsewhere");
+        assert_eq!(kind, metric.kind, "{name}");
+        assert_eq!((unit, description.as_deref()), (metric.unit, Some(metric.help)), "{name}");
+        assert_eq!(matches!(value, DebugValue::Histogram(_)), kind == Kind::Histogram, "{name}");
+        let is_first = !emitted.contains_key(metric.name);
+        let labels = emitted.entry(metric.name).or_default();
+        let names: BTreeSet<&str> = key.key().labels().map(|label| label.key()).collect();
+        assert!(is_first || labels.keys().map(String::as_str).eq(names), "{name} has other labels elsewhere");
+        for label in key.key().labels() {
+            let values = labels.entry(label.key().to_owned()).or_default();
+            values.insert(label.value().to_owned());
+        }
     }
-    assert_eq!(documented(), emitted);
+    emitted
+}
+
+fn check(emitted: &Emitted, metric: &MetricDef, is_shown: impl Fn(Shown) -> bool) {
+    let name = metric.name;
+    if !is_shown(metric.shown) {
+        assert!(!emitted.contains_key(name), "{name} was not asked for");
+        return;
+    }
+    let there = emitted.get(name).unwrap_or_else(|| panic!("{name} was not emitted"));
+    let labels = || metric.labels.iter().filter(|label| is_shown(label.shown));
+    let names: BTreeSet<&str> = labels().map(|label| label.name).collect();
+    assert!(there.keys().map(String::as_str).eq(names), "{name}: {there:?}");
+    for LabelDef { name: label, values, .. } in labels() {
+        let there: BTreeSet<&str> = there[*label].iter().map(String::as_str).collect();
+        if let Values::OneOf(values) = values {
+            let values: BTreeSet<&str> = values.iter().copied().collect();
+            assert!(there.is_subset(&values), "{name}: `{label}` of {there:?}");
+            // Histograms come with their first sample.
+            assert!(metric.kind == Kind::Histogram || there == values, "{name}: `{label}` of {there:?}");
+        }
+    }
+}
+
+fn recorded() -> (Snapshotter, Telemetry) {
+    let recorder = DebuggingRecorder::new();
+    (recorder.snapshotter(), Telemetry::new("pay").with_recorder(Arc::new(recorder)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn trap_45_what_is_in_the_catalogue_is_what_is_emitted_and_described() {
+    let (snapshotter, telemetry) = recorded();
+    everything(&telemetry).await;
+    let emitted = emitted(&snapshotter);
+    CATALOGUE.iter().for_each(|metric| check(&emitted, metric, |shown| shown == Shown::Always));
+}
+
+type Choose = fn(Telemetry) -> Telemetry;
+
+#[tokio::test(start_paused = true)]
+async fn trap_45_each_option_adds_what_the_catalogue_says_it_does() {
+    let options: [(Shown, Choose); 3] = [
+        (Shown::Verbose, |telemetry| telemetry.verbose(true)),
+        (Shown::OneHot, |telemetry| telemetry.one_hot(true)),
+        (Shown::Operations, |telemetry| telemetry.operations(["charge"])),
+    ];
+    for (option, choose) in options {
+        let (snapshotter, telemetry) = recorded();
+        everything(&choose(telemetry)).await;
+        let emitted = emitted(&snapshotter);
+        let is_shown = |shown| shown == Shown::Always || shown == option;
+        CATALOGUE.iter().for_each(|metric| check(&emitted, metric, is_shown));
+    }
 }

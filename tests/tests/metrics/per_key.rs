@@ -7,6 +7,7 @@ use std::{
     pin::pin,
     sync::{Arc, Mutex},
     task::{Context, Waker},
+    time::SystemTime,
 };
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -30,6 +31,7 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use super::{Do, MS, SECOND};
 
 const STATE: &str = "resilience_circuit_breaker_state{pipeline=pay,policy=hosts}";
+const LAST: &str = "resilience_circuit_breaker_last_transition_timestamp_seconds{pipeline=pay,policy=hosts}";
 const ENTRIES: &str = "resilience_keyed_entries{pipeline=pay,policy=hosts}";
 const TRANSITIONS: &str = "resilience_circuit_breaker_transitions_total";
 const OPEN: &str = "resilience_circuit_breaker_rejected_total";
@@ -92,7 +94,8 @@ async fn trap_05_everything_is_there_before_the_first_call() {
     assert_eq!(counters.map(|name| readings.labelled(name).len()), [6, 1, 1, 3, 2]);
     assert!(readings.counters.values().all(|&count| count == 0));
     assert_eq!((readings.gauge(ENTRIES), states(&readings)), (Some(0.0), Some((0.0, [0.0; 3]))));
-    assert_eq!((readings.counters.len(), readings.gauges.len()), (13, 5));
+    assert_eq!(readings.gauge(LAST), Some(0.0));
+    assert_eq!((readings.counters.len(), readings.gauges.len()), (13, 6));
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,7 +200,7 @@ const fn failures_are_overload(result: Result<&(), &Error<Do>>) -> Verdict {
 async fn the_counters_are_the_sums_over_all_keys() {
     let mut rng = SmallRng::seed_from_u64(seed("METRICS_SEED"));
     let recorded = Recorded::start();
-    let telemetry = Telemetry::new("pay");
+    let telemetry = Telemetry::new("pay").with_wall_clock(|| SystemTime::UNIX_EPOCH + 7 * SECOND);
     let settings = Settings::new()
         // Quick to refuse, because each opening of the breaker makes it forget.
         .throttle(throttle::Config::new().multiplier(1.1).min_requests(2))
@@ -232,6 +235,7 @@ async fn the_counters_are_the_sums_over_all_keys() {
         assert_eq!(sum(counter), saw[refusal], "{refusal}");
     }
     assert_eq!(sum(TRANSITIONS), *seen.0.lock().unwrap());
+    assert_eq!(readings.gauge(LAST), Some(7.0), "the time on the clock at the last of them");
     assert_eq!(readings.gauge(ENTRIES), Some(5.0));
     let of = readings.counted(OVERLOADED).into_keys().collect::<Vec<_>>();
     assert_eq!(of, ["pipeline=pay,policy=hosts,priority=default"]);
