@@ -20,6 +20,8 @@ mod ending;
 
 #[cfg(feature = "idempotency")]
 mod boxed;
+#[cfg(feature = "idempotency-conformance")]
+pub mod conformance;
 #[cfg(feature = "idempotency")]
 mod fingerprint;
 #[cfg(feature = "idempotency")]

@@ -10,7 +10,8 @@ use super::{Claim, Held, Owner, RecordKey};
 ///
 /// Each method is one atomic operation on one record, by the **store's own clock**: two processes with clocks that differ must
 /// agree on who owns a record. Each is safe to send again with the same owner, because a request whose answer was lost may have been
-/// carried out. Whoever writes a store runs the conformance suite against it.
+/// carried out. Whoever writes a store runs the conformance suite against it: the module `conformance`, with the feature
+/// `idempotency-conformance`.
 ///
 /// A store does not wait for a record to become free, and bounds how long it waits for its server: callers give it half a second
 /// by default, and drop the future then, which may leave the operation done or not.
@@ -32,7 +33,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Extends the lease, counted from now on.
     ///
-    /// Only for the owner of a pending record. A record that is gone is made again, pending.
+    /// Only for the owner of a pending record. A record that is gone is made again, pending, with what is held, and kept from then on.
     ///
     /// # Errors
     ///
@@ -47,7 +48,7 @@ pub trait Store: Send + Sync + 'static {
     /// Stores the response, for as long as the record is kept.
     ///
     /// Also when the lease is over, as long as nobody has taken the record over. To send it again is harmless. A record that is gone
-    /// is made again, done. What is done is never overwritten.
+    /// is made again, done, and kept from then on. What is done is never overwritten.
     ///
     /// # Errors
     ///
