@@ -4,6 +4,7 @@ pub mod adaptive;
 pub mod bulkhead;
 pub mod circuit_breaker;
 pub mod fallback;
+pub mod idempotency;
 pub mod keyed;
 pub mod load_shed;
 pub mod rate_limit;
@@ -32,6 +33,7 @@ pub const ALL: &[Policy] = &[
     adaptive::POLICY,
     fallback::POLICY,
     rate_limit::POLICY,
+    idempotency::POLICY,
     keyed::POLICY,
     stack::POLICY,
 ];

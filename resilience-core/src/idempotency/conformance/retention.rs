@@ -54,14 +54,14 @@ pub(super) async fn a_record_that_is_pending_expires_too<S: Subject>(subject: &S
 pub(super) async fn a_record_that_was_brought_back_is_kept_anew<S: Subject>(subject: &S) -> Checked {
     let (pending, done) = (Trial::new(subject), Trial::new(subject));
     let mut claim = pending.claim();
-    claim.retain = pending.units(3);
+    (claim.lease, claim.retain) = (pending.units(1), pending.units(4));
     let held = pending.acquire(&claim).await?;
     done.acquire(&claim).await?;
-    pending.pass(4).await;
+    pending.pass(5).await;
     same(pending.renew(&claim, held).await?, Renew::Healed)?;
     same(done.finish(&claim, held, "done").await?, Finish::Healed)?;
-    pending.pass(1).await;
-    pending.is_busy(1).await?;
+    pending.pass(2).await;
+    same(pending.begin(&pending.refusing()).await?, Begin::Abandoned { attempt: 1 })?;
     done.is_done("done").await?;
     // And not for ever.
     pending.pass(3).await;

@@ -1,6 +1,6 @@
 //! A store in the memory of one process: for tests, for services of one instance, and in front of nothing else.
 //!
-//! Its records are gone with the process. What it holds is bounded in number and in bytes; when it is full it clears away what has
+//! Its records are gone with the process, and its fences count from one again. What it holds is bounded in number and in bytes; when it is full it clears away what has
 //! expired, then gives up the done record that expires first, and never one that is pending: a claim that were given up would let a
 //! second owner in. When nothing may go, it refuses: [`Full`](super::StoreErrorKind::Full).
 //!
@@ -13,6 +13,11 @@ mod shard;
 mod shared;
 mod state;
 
+#[cfg(test)]
+mod loom_tests;
+#[cfg(test)]
+#[cfg(not(loom))]
+mod model_tests;
 #[cfg(test)]
 #[cfg(not(loom))]
 mod tests;

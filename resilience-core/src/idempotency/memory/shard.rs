@@ -35,7 +35,7 @@ pub(super) struct Shard {
     /// In the order in which they expire, which is that of their first `begin` if all are kept equally long.
     pending: BTreeSet<Due>,
     done: BTreeSet<Due>,
-    /// The greatest that was given out here.
+    /// The greatest that was given out or brought back here.
     fence: u64,
     pub(super) evictions: Evictions,
 }
@@ -60,9 +60,9 @@ impl Shard {
     ) -> Result<Begin, NoRoom> {
         self.clear(place, now, room);
         if let Some(record) = find(&mut self.table, place) {
-            return Ok(record.begin(claim, now, |above| next_fence(&mut self.fence, above)));
+            return Ok(record.begin(claim, now, || next_fence(&mut self.fence)));
         }
-        let held = Held::new(1, next_fence(&mut self.fence, 0));
+        let held = Held::new(1, next_fence(&mut self.fence));
         self.insert(place, Record::pending(claim, held, now), room)?;
         Ok(Begin::Acquired(held))
     }
@@ -221,7 +221,7 @@ fn find<'a>(table: &'a mut HashTable<Slot>, place: Place<'_>) -> Option<&'a mut 
 }
 
 /// One counter for all keys of a shard, so that a key has a greater one even when its record was gone.
-fn next_fence(last: &mut u64, above: u64) -> u64 {
-    *last = (*last).max(above).saturating_add(1);
+fn next_fence(last: &mut u64) -> u64 {
+    *last = last.saturating_add(1);
     *last
 }

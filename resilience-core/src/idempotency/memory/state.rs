@@ -79,8 +79,8 @@ impl Record {
         }
     }
 
-    /// Whoever takes it over gets a fence from `next_fence`, which is told what it must exceed.
-    pub(super) fn begin(&mut self, claim: &Claim, now: Moment, next_fence: impl FnOnce(u64) -> u64) -> Begin {
+    /// Whoever takes it over gets a fence from `next_fence`, greater than that of this record.
+    pub(super) fn begin(&mut self, claim: &Claim, now: Moment, next_fence: impl FnOnce() -> u64) -> Begin {
         if self.fingerprint != claim.fingerprint {
             return Begin::Mismatch;
         }
@@ -95,7 +95,7 @@ impl Record {
             if claim.on_lost_owner == OnLostOwner::Refuse {
                 return Begin::Abandoned { attempt: held.attempt };
             }
-            *held = Held::new(held.attempt.saturating_add(1), next_fence(held.fence));
+            *held = Held::new(held.attempt.saturating_add(1), next_fence());
             self.owner = claim.owner;
         }
         *lease_until = now.plus(claim.lease);

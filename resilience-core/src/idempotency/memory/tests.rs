@@ -230,6 +230,37 @@ fn what_has_expired_is_cleared_away_by_and_by() {
 }
 
 #[test]
+fn what_has_expired_is_gone_even_where_much_is_to_be_cleared_away() {
+    let lab = Lab::new(Config::new());
+    for n in 0..1000 {
+        lab.done(n, 0);
+    }
+    lab.pass(DAY);
+    for n in [999, 0] {
+        assert!(matches!(lab.begin(n, &claim()), Ok(Begin::Acquired(held)) if held.attempt == 1), "{n}");
+    }
+    let (expired, _) = lab.evicted();
+    assert_eq!(1002 - expired, lab.counts().0);
+}
+
+#[test]
+fn the_shortest_times_count_as_a_millisecond() {
+    let (lab, ms) = (Lab::new(Config::new()), Duration::from_millis(1));
+    let mut short = claim();
+    short.lease = Duration::ZERO;
+    lab.begin(1, &short).unwrap();
+    assert_eq!(lab.begin(1, &claim()), Ok(Begin::Busy { retry_in: ms, attempt: 1 }));
+    lab.pass(ms);
+    assert!(matches!(lab.begin(1, &claim()), Ok(Begin::Acquired(held)) if held.attempt == 2));
+
+    (short.lease, short.retain) = (S, Duration::ZERO);
+    lab.begin(2, &short).unwrap();
+    assert!(matches!(lab.begin(2, &claim()), Ok(Begin::Busy { .. })));
+    lab.pass(ms);
+    assert!(matches!(lab.begin(2, &claim()), Ok(Begin::Acquired(held)) if held.attempt == 1));
+}
+
+#[test]
 fn a_record_is_kept_until_its_time_and_no_longer() {
     let lab = Lab::new(Config::new());
     lab.done(1, 1);
