@@ -10,14 +10,15 @@ use tower_service::Service;
 use crate::{
     catalogue,
     red::{Red, ResponseFuture, Series},
-    sink::Sink,
+    telemetry::Telemetry,
+    time,
 };
 
 const KINDS: [&str; 2] = ["first", "retry"];
 const OUTCOMES: [&str; 4] = ["success", "failure", "timeout", "cancelled"];
 
 /// The place in [`OUTCOMES`].
-fn place(outcome: Outcome) -> usize {
+const fn place(outcome: Outcome) -> u8 {
     match outcome {
         Outcome::Success | Outcome::Fallback => 0,
         Outcome::Timeout => 2,
@@ -36,16 +37,17 @@ pub struct AttemptLayer<C> {
 }
 
 impl<C> AttemptLayer<C> {
-    pub(crate) fn new(sink: &Sink, classify: C) -> Self {
+    pub(crate) fn new(telemetry: &Telemetry, classify: C) -> Self {
+        let sink = telemetry.sink();
         let of = |kind: &'static str, outcome: &'static str| {
             let labels = [("kind", kind.into()), ("outcome", outcome.into())];
-            Series::new(
-                sink.counter(&catalogue::ATTEMPTS, &labels),
-                sink.histogram(&catalogue::ATTEMPT_DURATION, &labels),
-            )
+            Series {
+                count: sink.counter(&catalogue::ATTEMPTS, &labels),
+                duration: sink.histogram(&catalogue::ATTEMPT_DURATION, &labels),
+            }
         };
         let series = KINDS.into_iter().flat_map(|kind| OUTCOMES.map(|outcome| of(kind, outcome)));
-        Self { red: Red::new(classify, place, series) }
+        Self { red: Red::new(classify, Outcome::ALL.map(place), series, telemetry) }
     }
 }
 
@@ -81,9 +83,13 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        let is_retry = request.context().is_some_and(|context| context.attempt() > 1);
+        let context = request.context();
+        let is_retry = context.is_some_and(|context| context.attempt() > 1);
         let first = usize::from(is_retry) * OUTCOMES.len();
-        ResponseFuture::call(&self.red, first, || self.inner.call(request))
+        // Whoever is further out has looked at the clock, and nothing has waited since.
+        let now = context.and_then(resilience_core::Context::now);
+        let now = || now.unwrap_or_else(time::now);
+        ResponseFuture::call(&self.red, first, now, || self.inner.call(request))
     }
 }
 

@@ -73,6 +73,7 @@ mod last_transition;
 mod load_shed;
 mod operation;
 mod per_key;
+mod pulse;
 mod rate_limit;
 pub mod red;
 mod registry;
@@ -98,7 +99,7 @@ pub use self::{
     rate_limit::RateLimitMetrics,
     retry::RetryMetrics,
     stack::StackMetrics,
-    telemetry::Telemetry,
+    telemetry::{Publisher, Telemetry},
     throttle::ThrottleMetrics,
     timeout::TimeoutMetrics,
 };

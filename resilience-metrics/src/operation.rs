@@ -11,7 +11,8 @@ use tower_service::Service;
 use crate::{
     catalogue,
     red::{Red, ResponseFuture, Series},
-    sink::Sink,
+    telemetry::Telemetry,
+    time,
 };
 
 mod name;
@@ -31,20 +32,21 @@ pub struct OperationLayer<C, N = Unnamed> {
 }
 
 impl<C> OperationLayer<C> {
-    pub(crate) fn new(sink: &Sink, classify: C) -> Self {
+    pub(crate) fn new(telemetry: &Telemetry, classify: C) -> Self {
+        let sink = telemetry.sink();
         let names = Names::new(sink);
         let of = |name: Option<&SharedString>, outcome: Outcome| {
             let name = name.map(|name| ("operation", name.clone()));
             let outcome = ("outcome", outcome.as_str().into());
             let labels: Vec<_> = name.into_iter().chain([outcome]).collect();
-            Series::new(
-                sink.counter(&catalogue::OPERATIONS, &labels),
-                sink.histogram(&catalogue::OPERATION_DURATION, &labels),
-            )
+            Series {
+                count: sink.counter(&catalogue::OPERATIONS, &labels),
+                duration: sink.histogram(&catalogue::OPERATION_DURATION, &labels),
+            }
         };
         let series =
             names.labels().into_iter().flat_map(|name| Outcome::ALL.map(|outcome| of(name, outcome)));
-        let red = Red::new(classify, |outcome| outcome as usize, series);
+        let red = Red::new(classify, Outcome::ALL.map(|outcome| outcome as u8), series, telemetry);
         Self { red, names, name: Unnamed }
     }
 
@@ -106,7 +108,7 @@ where
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let first = self.names.place(self.name.name(&request)) * Outcome::ALL.len();
-        ResponseFuture::call(&self.red, first, || self.inner.call(request))
+        ResponseFuture::call(&self.red, first, time::now, || self.inner.call(request))
     }
 }
 

@@ -4,7 +4,10 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Instant,
 };
@@ -17,66 +20,93 @@ use resilience_core::{
 
 use crate::{
     sink::{Counter, Histogram},
+    telemetry::Telemetry,
     time,
 };
 
 /// The counters and durations of a layer, one of each for each place, and the classifier.
 pub(crate) struct Red<C> {
+    /// Counter and duration of each place, once there is a recorder.
+    bound: Box<[OnceLock<(metrics::Counter, metrics::Histogram)>]>,
+    /// Which place an outcome has, counted from the first of its kind.
+    places: Places,
+    /// Whether there is a recorder: without one nobody looks at the clock. Relaxed: it guards nothing.
+    is_timed: AtomicBool,
     classify: C,
-    /// Which series an outcome belongs to, counted from the first of its kind.
-    place: fn(Outcome) -> usize,
+    telemetry: Telemetry,
     series: Box<[Series]>,
 }
 
+/// By outcome.
+pub(crate) type Places = [u8; Outcome::ALL.len()];
+
 pub(crate) struct Series {
     /// There from the start, at zero: a counter that appears with its first error hides it from `increase()`.
-    count: Counter,
+    pub(crate) count: Counter,
     /// Made with its first sample: a histogram is many lines of a scrape.
-    duration: Histogram,
-    /// Both, once there is a recorder, without a detour.
-    bound: OnceLock<(metrics::Counter, metrics::Histogram)>,
-}
-
-impl Series {
-    pub(crate) const fn new(count: Counter, duration: Histogram) -> Self {
-        Self { count, duration, bound: OnceLock::new() }
-    }
-
-    #[inline]
-    fn add(&self, seconds: f64) {
-        if let Some((count, duration)) = self.bound.get() {
-            count.increment(1);
-            duration.record(seconds);
-        } else {
-            self.add_unbound(seconds);
-        }
-    }
-
-    #[cold]
-    fn add_unbound(&self, seconds: f64) {
-        self.count.increment(1);
-        self.duration.record(seconds);
-        // Of two threads both have found the same ones.
-        let found = self.count.bound().zip(self.duration.bind());
-        let _ = found.map(|both| self.bound.set(both));
-    }
+    pub(crate) duration: Histogram,
 }
 
 impl<C> Red<C> {
     pub(crate) fn new(
         classify: C,
-        place: fn(Outcome) -> usize,
+        places: Places,
         series: impl Iterator<Item = Series>,
+        telemetry: &Telemetry,
     ) -> StripedArc<Self> {
-        StripedArc::new(Self { classify, place, series: series.collect() })
+        let series: Box<[Series]> = series.collect();
+        let bound = series.iter().map(|_| OnceLock::new()).collect();
+        let is_timed = AtomicBool::new(series[0].count.is_bound());
+        StripedArc::new(Self { bound, places, is_timed, classify, telemetry: telemetry.clone(), series })
     }
 
+    /// The time, if anybody wants to know it.
     #[inline]
-    fn count(&self, first: usize, outcome: Outcome, started: Instant) {
-        let took = time::now().saturating_duration_since(started);
-        self.series[first + (self.place)(outcome)].add(took.as_secs_f64());
+    fn start(&self, now: impl FnOnce() -> Instant) -> u64 {
+        if self.is_timed.load(Ordering::Relaxed) { self.telemetry.nanos(now()) } else { UNTIMED }
+    }
+
+    /// Whether the gauges are to be published.
+    #[inline]
+    fn count(&self, first: usize, outcome: Outcome, started: u64) -> bool {
+        let place = first + usize::from(self.places[outcome as usize]);
+        if started == UNTIMED {
+            return self.count_untimed(place);
+        }
+        let now = self.telemetry.nanos(time::now());
+        // Exact up to 104 days, and correctly rounded.
+        #[expect(clippy::cast_precision_loss, reason = "as exact as seconds in a float can be")]
+        let seconds = now.saturating_sub(started) as f64 / 1e9;
+        if let Some((count, duration)) = self.bound[place].get() {
+            count.increment(1);
+            duration.record(seconds);
+        } else {
+            self.count_unbound(place, seconds);
+        }
+        self.telemetry.is_due(now)
+    }
+
+    /// The first of its place.
+    #[cold]
+    fn count_unbound(&self, place: usize, seconds: f64) {
+        let Series { count, duration } = &self.series[place];
+        count.increment(1);
+        duration.record(seconds);
+        // Of two threads both have found the same ones.
+        let _ = count.bound().zip(duration.bind()).map(|both| self.bound[place].set(both));
+    }
+
+    /// Before there was a recorder. If there is one now it is to have all there is.
+    #[cold]
+    fn count_untimed(&self, place: usize) -> bool {
+        let count = &self.series[place].count;
+        count.increment(1);
+        count.is_bound() && !self.is_timed.swap(true, Ordering::Relaxed)
     }
 }
+
+/// No time: later than any.
+const UNTIMED: u64 = u64::MAX;
 
 pin_project! {
     /// The response of [`Operation`](crate::Operation) and [`Attempt`](crate::Attempt).
@@ -95,8 +125,15 @@ pin_project! {
 impl<F, C> ResponseFuture<F, C> {
     /// Calls the inner service; counts into the series from `first` on.
     #[inline]
-    pub(crate) fn call(red: &StripedArc<Red<C>>, first: usize, inner: impl FnOnce() -> F) -> Self {
-        let mut running = Running { red: Some(red.lease()), first, started: time::now() };
+    pub(crate) fn call(
+        red: &StripedArc<Red<C>>,
+        first: usize,
+        now: impl FnOnce() -> Instant,
+        inner: impl FnOnce() -> F,
+    ) -> Self {
+        let red = red.lease();
+        let started = red.start(now);
+        let mut running = Running { red: Some(red), first, started };
         let inner = on_unwind(inner, || running.end(|_| Outcome::Failure));
         Self { inner, running }
     }
@@ -107,15 +144,28 @@ struct Running<C> {
     /// Until it is counted: leases say how many calls are in flight.
     red: Option<Lease<Red<C>>>,
     first: usize,
-    started: Instant,
+    /// In nanoseconds of the telemetry.
+    started: u64,
 }
 
 impl<C> Running<C> {
     #[inline]
     fn end(&mut self, outcome: impl FnOnce(&C) -> Outcome) {
         if let Some(red) = self.red.take() {
-            red.count(self.first, outcome(&red.classify), self.started);
+            if red.count(self.first, outcome(&red.classify), self.started) {
+                publish(red);
+            }
         }
+    }
+}
+
+/// The call is in flight no more when the gauges are published. That runs foreign code, which must not panic twice.
+#[cold]
+fn publish<C>(red: Lease<Red<C>>) {
+    let telemetry = red.telemetry.clone();
+    drop(red);
+    if !std::thread::panicking() {
+        telemetry.publish();
     }
 }
 

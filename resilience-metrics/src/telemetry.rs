@@ -8,11 +8,14 @@ use resilience_core::{
 use crate::{
     AdaptiveMetrics, AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, DrainMetrics, FallbackMetrics,
     LoadShedMetrics, OperationLayer, PerKeyMetrics, RateLimitMetrics, RetryMetrics, StackMetrics,
-    ThrottleMetrics, TimeoutMetrics, in_flight::InFlight, keyed::KeyedMetrics, labels::Labels,
-    registry::Registry, sink::Sink, stack::Parts,
+    ThrottleMetrics, TimeoutMetrics, in_flight::InFlight, keyed::KeyedMetrics, labels::Labels, pulse::Pulse,
+    registry::Registry, sink::Sink, stack::Parts, time,
 };
 
+mod publish;
 mod settings;
+
+pub use self::publish::Publisher;
 
 /// The metrics of one pipeline: a client of one dependency, or one server.
 ///
@@ -31,6 +34,7 @@ pub struct Telemetry {
     sink: Arc<Sink>,
     registry: Registry,
     in_flight: InFlight,
+    pulse: Arc<Pulse>,
 }
 
 impl Telemetry {
@@ -42,6 +46,7 @@ impl Telemetry {
             sink: Arc::new(Sink::new(pipeline.into())),
             registry: Registry::default(),
             in_flight: InFlight::default(),
+            pulse: Arc::new(Pulse::new(time::now())),
         }
     }
 
@@ -52,7 +57,7 @@ impl Telemetry {
     where
         C: Send + Sync + 'static,
     {
-        let layer = OperationLayer::new(&self.sink, classify);
+        let layer = OperationLayer::new(self, classify);
         self.in_flight.watch(layer.red());
         self.publish();
         layer
@@ -80,7 +85,7 @@ impl Telemetry {
     ///
     /// Give it the classifier of the stack. A failure of any kind counts as one, a permanent one too.
     pub fn attempt_layer<C>(&self, classify: C) -> AttemptLayer<C> {
-        AttemptLayer::new(&self.sink, classify)
+        AttemptLayer::new(self, classify)
     }
 
     /// An observer for a retry layer, with this value of the `policy` label, and the gauges of its budget, if it has
@@ -270,17 +275,8 @@ impl Telemetry {
         })
     }
 
-    /// Sets every gauge to what is true now. Call it when metrics are scraped, before they are rendered.
-    ///
-    /// Without it a breaker whose wait is over would show as open until the next call, and one that was
-    /// forced open by hand not at all.
-    ///
-    /// A recorder that was not there before gets all counters, with what was counted until now. Gauges that an exporter has
-    /// forgotten, because nobody had set them for long, are there again.
-    pub fn publish(&self) {
-        self.sink.bind();
-        self.in_flight.publish(&self.sink);
-        self.registry.publish();
+    pub(crate) fn sink(&self) -> &Sink {
+        &self.sink
     }
 
     fn labels(&self, policy: impl Into<SharedString>) -> Labels {

@@ -1,6 +1,8 @@
 //! The only clock of this crate: Tokio's, so that `tokio::time::pause` reaches the durations.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::time::{Interval, MissedTickBehavior};
 
 #[expect(clippy::disallowed_methods, reason = "this is the one clock of the crate")]
 #[inline]
@@ -12,4 +14,11 @@ pub(crate) fn now() -> Instant {
 #[expect(clippy::disallowed_methods, reason = "this is the one clock of the crate")]
 pub(crate) fn wall_now() -> SystemTime {
     SystemTime::now()
+}
+
+/// Ticks once every `period`, first at once. After a tick that was late the next one comes a whole period later.
+pub(crate) fn interval(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }

@@ -11,6 +11,7 @@ pub mod rate_limit;
 pub mod retry;
 pub mod retry_budget;
 pub mod stack;
+pub mod telemetry;
 pub mod throttle;
 pub mod timeout;
 
@@ -23,6 +24,7 @@ use crate::subject::Subject;
 
 /// All policies, in the order in which they are reported.
 pub const ALL: &[Policy] = &[
+    telemetry::POLICY,
     timeout::POLICY,
     circuit_breaker::POLICY,
     throttle::POLICY,

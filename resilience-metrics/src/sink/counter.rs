@@ -77,6 +77,11 @@ impl Counter {
         late.tell();
     }
 
+    /// Whether any recorder is there.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.slot.late.iter().any(|late| late.bound.get().is_some())
+    }
+
     /// What increments it at every recorder, once all are there.
     pub(crate) fn bound(&self) -> Option<metrics::Counter> {
         let bound: Option<Box<[metrics::Counter]>> =

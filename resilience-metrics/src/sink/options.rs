@@ -12,6 +12,7 @@ use crate::time;
 pub(crate) struct Options {
     pub(crate) verbose: bool,
     pub(crate) one_hot: bool,
+    pub(crate) publish_on_calls: bool,
     /// Sorted, each once.
     pub(crate) operations: Vec<SharedString>,
     pub(crate) wall_clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
@@ -19,7 +20,13 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { verbose: false, one_hot: false, operations: Vec::new(), wall_clock: Arc::new(time::wall_now) }
+        Self {
+            verbose: false,
+            one_hot: false,
+            publish_on_calls: true,
+            operations: Vec::new(),
+            wall_clock: Arc::new(time::wall_now),
+        }
     }
 }
 

@@ -102,13 +102,17 @@ impl Telemetry {
         self
     }
 
-    /// Takes whatever recorder is installed for one, now and from now on, and tells it what was counted until now.
+    /// Whether an operation that ends publishes the gauges when that was last done a second ago or more: see
+    /// [`publish`](Self::publish). By default it does.
     ///
-    /// Telemetry finds a recorder that is installed late by itself. This is for a recorder that looks like none: one of size zero in
-    /// a static.
-    pub fn rebind(&self) {
-        self.sink.believe();
-        self.publish();
+    /// # Panics
+    ///
+    /// If anything was taken from this telemetry before, or it has clones.
+    #[must_use]
+    #[track_caller]
+    pub fn publish_on_calls(mut self, publish: bool) -> Self {
+        self.setting().options.publish_on_calls = publish;
+        self
     }
 
     #[track_caller]

@@ -39,9 +39,8 @@ async fn trap_42_a_name_that_was_not_declared_is_counted_as_other_and_nowhere_el
         ("operation=refund,outcome=failure,pipeline=pay", 1),
     ];
     assert!(readings.counted(OPERATIONS).into_iter().eq(expected));
-    let samples = expected.map(|(labels, count)| {
-        (format!("resilience_operation_duration_seconds{{{labels}}}"), count)
-    });
+    let samples =
+        expected.map(|(labels, count)| (format!("resilience_operation_duration_seconds{{{labels}}}"), count));
     let there = readings.samples.into_iter().map(|(labels, samples)| (labels, samples as u64));
     assert!(there.eq(samples));
     assert_eq!(readings.counters[OVERFLOW], 2);
