@@ -73,6 +73,8 @@ mod last_transition;
 mod load_shed;
 mod operation;
 mod per_key;
+#[cfg(feature = "prometheus")]
+pub mod prometheus;
 mod pulse;
 mod rate_limit;
 pub mod red;

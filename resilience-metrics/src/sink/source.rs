@@ -40,6 +40,7 @@ impl Source {
 
     /// What `f` makes of the recorder; `None` as long as nobody has installed one.
     pub(crate) fn with<T>(&self, f: impl FnOnce(&dyn Recorder) -> T) -> Option<T> {
+        let f = |recorder: &dyn Recorder| without_span(|| f(recorder));
         let described = |recorder: &dyn Recorder| {
             if !self.described.load(Ordering::Relaxed) && !self.described.swap(true, Ordering::Relaxed) {
                 catalogue::describe(recorder);
@@ -53,6 +54,15 @@ impl Source {
             }),
         }
     }
+}
+
+/// Runs `f` outside of all spans: `metrics-tracing-context` gives what is registered in one its fields as labels, for ever, and
+/// whose request comes first is nobody's business.
+fn without_span<T>(f: impl FnOnce() -> T) -> T {
+    use tracing::dispatcher::{Dispatch, has_been_set, with_default};
+
+    // Where there is no subscriber this would be the first, and keep `tracing` from falling back on `log`.
+    if has_been_set() { with_default(&Dispatch::none(), f) } else { f() }
 }
 
 /// Whether this is what the facade has in place of a recorder.
@@ -89,6 +99,20 @@ mod tests {
             assert!(source.with(|_| ()).is_none());
             source.believe();
             assert!(source.with(|_| ()).is_some());
+        });
+    }
+
+    #[test]
+    fn a_recorder_sees_no_span() {
+        let subscriber = tracing_subscriber::registry();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info_span!("request", user = "alice").in_scope(|| {
+                let is_inside = || tracing::Span::current().id().is_some();
+                assert!(is_inside());
+                let source = Source::given(Arc::new(NoopRecorder));
+                assert_eq!(source.with(|_| is_inside()), Some(false));
+                assert!(is_inside());
+            });
         });
     }
 

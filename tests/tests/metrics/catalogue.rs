@@ -24,7 +24,7 @@ use tower::Layer;
 use super::{Do, SECOND, call, classify, inner};
 
 /// All that there is, of every policy, so that each series has been made.
-async fn everything(telemetry: &Telemetry) {
+pub(super) async fn everything(telemetry: &Telemetry) {
     let breaker = CircuitBreaker::new(circuit_breaker::Config::new(), now());
     let breakers = || {
         let mut snapshot = Snapshot::default();

@@ -16,6 +16,7 @@ mod named;
 mod names;
 mod operation;
 mod per_key;
+mod prometheus;
 mod publish;
 mod rate_limit;
 mod recorders;
