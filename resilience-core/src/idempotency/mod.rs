@@ -33,6 +33,8 @@ pub mod memory;
 #[cfg(feature = "idempotency")]
 mod record;
 #[cfg(feature = "idempotency")]
+mod response;
+#[cfg(feature = "idempotency")]
 mod rules;
 #[cfg(feature = "idempotency")]
 mod scope;
@@ -53,6 +55,7 @@ pub use self::{
     key::{IdempotencyKey, KeyFormat},
     memory::MemoryStore,
     record::{Claim, Held, OnLostOwner, Owner, RecordKey},
+    response::{KeptResponse, NotAResponse},
     rules::{InvalidKey, KeyRules},
     scope::Scope,
     store::{Begin, Finish, Release, Released, Renew, Store, StoreError, StoreErrorKind},
