@@ -44,6 +44,7 @@
 //! | `reqwest` | a guarded [`reqwest` client](crate::reqwest), classification of what it returns; `http` |
 //! | `reqwest-json`, `reqwest-form`, `reqwest-query` | `json`, `form` and `query` of its requests; `reqwest`, with its own feature of that name |
 //! | `grpc` | classification by gRPC status, pushback, refusals as gRPC responses and as `tonic::Status`; `http` |
+//! | `idempotency` | [one run for each key](crate::idempotency) of jobs and messages; of HTTP requests with `http`, of gRPC calls with `grpc` |
 //! | `serde` | the settings of the ready-made [stacks](stack), and of every policy, from a file and back |
 //! | `schemars` | their JSON schemas; `serde` |
 //!
@@ -73,6 +74,9 @@ mod hold;
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
+#[cfg(feature = "idempotency")]
+#[cfg_attr(docsrs, doc(cfg(feature = "idempotency")))]
+pub mod idempotency;
 pub mod load_shed;
 mod observed;
 pub mod per_key;

@@ -60,3 +60,9 @@ pub(crate) fn reset(timer: Pin<&mut Sleep>, at: Instant) {
 pub(crate) fn poll_timer(timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
     if coop::has_budget_remaining() { timer.poll(cx) } else { pin!(coop::unconstrained(timer)).poll(cx) }
 }
+
+/// What `future` comes to, if it does so until `at`: asked first, so that what is ready is never too late.
+#[cfg(feature = "idempotency")]
+pub(crate) async fn within<F: Future>(at: Instant, future: F) -> Option<F::Output> {
+    tokio::time::timeout_at(at.into(), future).await.ok()
+}
