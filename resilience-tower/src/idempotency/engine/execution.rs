@@ -4,7 +4,6 @@ use std::{
     future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
-    task::Poll,
     time::Instant,
 };
 
