@@ -62,9 +62,8 @@ impl KeptResponse {
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let body = self.body.as_deref().unwrap_or_default();
-        let mut bytes = BytesMut::with_capacity(
-            16 + length_of(&self.headers) + body.len() + length_of(&self.trailers),
-        );
+        let mut bytes =
+            BytesMut::with_capacity(16 + length_of(&self.headers) + body.len() + length_of(&self.trailers));
         bytes.put_u8(VERSION);
         bytes.put_u8(if self.body.is_none() { TOMBSTONE } else { 0 });
         bytes.put_u16(self.status);

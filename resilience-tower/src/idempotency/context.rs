@@ -13,13 +13,13 @@ use tokio::sync::Notify;
 ///
 /// ```
 /// use bytes::Bytes;
-/// use resilience_core::idempotency::{Fingerprint, MemoryStore, RecordKey};
-/// use resilience_tower::idempotency::Guard;
+/// use resilience_core::idempotency::{Fingerprint, RecordKey, memory::Config};
+/// use resilience_tower::idempotency::{Guard, memory_store};
 /// use std::convert::Infallible;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let guard = Guard::new(MemoryStore::default());
+/// let guard = Guard::new(memory_store(Config::new()));
 /// let (key, asked) = (RecordKey::from_bytes([7; 32]), Fingerprint::from_bytes([1; 32]));
 /// let done = guard.run(key, asked, async |run| {
 ///     assert_eq!(run.attempt(), 1);

@@ -15,13 +15,13 @@ use crate::drain::{DrainHandle, future::DrainFuture};
 ///
 /// ```
 /// use bytes::Bytes;
-/// use resilience_core::idempotency::{Fingerprint, IdempotencyKey, MemoryStore, RecordKey, Scope};
-/// use resilience_tower::idempotency::Guard;
+/// use resilience_core::idempotency::{Fingerprint, IdempotencyKey, RecordKey, Scope, memory::Config};
+/// use resilience_tower::idempotency::{Guard, memory_store};
 /// use std::convert::Infallible;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let guard = Guard::new(MemoryStore::default());
+/// let guard = Guard::new(memory_store(Config::new()));
 /// let key = RecordKey::new("invoices", &Scope::single_tenant(), &IdempotencyKey::new("message-7")?);
 /// let asked = Fingerprint::of_parts().part("send invoice 7").finish();
 ///

@@ -11,8 +11,8 @@ use super::{Guard, Idempotent, service::Layered};
 /// ```
 /// use axum::{Router, routing::post};
 /// use http::Request;
-/// use resilience_core::idempotency::MemoryStore;
-/// use resilience_tower::idempotency::{Guard, IdempotencyLayer, http::Http};
+/// use resilience_core::idempotency::memory::Config;
+/// use resilience_tower::idempotency::{Guard, IdempotencyLayer, http::Http, memory_store};
 /// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
 /// use tower::ServiceExt;
 ///
@@ -22,7 +22,7 @@ use super::{Guard, Idempotent, service::Layered};
 /// let counted = Arc::clone(&paid);
 /// let pay = async move || format!("payment {}", counted.fetch_add(1, Ordering::SeqCst) + 1);
 ///
-/// let guard = Guard::new(MemoryStore::default());
+/// let guard = Guard::new(memory_store(Config::new()));
 /// let server = Router::new()
 ///     .route("/payments", post(pay))
 ///     .layer(IdempotencyLayer::new(guard.clone(), Http::single_tenant()));

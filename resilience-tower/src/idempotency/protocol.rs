@@ -24,10 +24,7 @@ pub trait ReadRequest<Req>: Send + Sync + 'static {
     /// # Errors
     ///
     /// Why it cannot be run.
-    fn read(
-        &self,
-        request: Req,
-    ) -> impl Future<Output = Result<Asked<Self::Request>, Rejection>> + Send;
+    fn read(&self, request: Req) -> impl Future<Output = Result<Asked<Self::Request>, Rejection>> + Send;
 
     /// Hands the context to the operation, which was asked for at `since` and waited until now.
     fn attach(&self, request: &mut Self::Request, context: IdempotencyContext, since: Instant);

@@ -82,7 +82,9 @@ where
             Err(rejected) => Err(rejected),
         };
         match room {
-            Ok(room) => Claimed::Ours(Execution { claiming, held, lease: Lease::new(asked), room: Some(room) }),
+            Ok(room) => {
+                Claimed::Ours(Execution { claiming, held, lease: Lease::new(asked), room: Some(room) })
+            }
             Err(rejected) => Claimed::Refused(Refused::Rejected(rejected)),
         }
     }

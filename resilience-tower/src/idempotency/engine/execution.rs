@@ -70,7 +70,8 @@ where
         F: FnOnce(IdempotencyContext) -> Fut,
         Fut: Future<Output = Worked<T>>,
     {
-        let context = IdempotencyContext::new(self.claiming.key, self.claiming.claim.clone(), Some(self.held));
+        let context =
+            IdempotencyContext::new(self.claiming.key, self.claiming.claim.clone(), Some(self.held));
         self.claiming.on_drop = Some(Release::Abandon);
         let worked = {
             let handed = context.clone();
@@ -145,11 +146,7 @@ async fn renew_until_lost<St, O>(
 }
 
 /// Asks for a new lease, once.
-pub(super) async fn renew<St, O>(
-    claiming: &Claiming<St, O>,
-    held: Held,
-    lease: &mut Lease,
-) -> Option<Renew>
+pub(super) async fn renew<St, O>(claiming: &Claiming<St, O>, held: Held, lease: &mut Lease) -> Option<Renew>
 where
     St: Store,
     O: Observer + Send + Sync + 'static,
