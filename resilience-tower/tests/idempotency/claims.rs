@@ -69,7 +69,10 @@ async fn there_is_room_for_so_many_and_who_finds_none_may_come_again() {
     let case = Case::new(Settings::new().max_in_flight(1));
     let running = case.spawn(KEY, SECOND).await;
     let refused = case.run(OTHER, MS).await.unwrap_err();
-    assert_eq!(refused, RunError::Refused(Refused::Rejected(Rejected::BulkheadFull { limit: 1, in_flight: 1 })));
+    assert_eq!(
+        refused,
+        RunError::Refused(Refused::Rejected(Rejected::BulkheadFull { limit: 1, in_flight: 1 }))
+    );
     assert_eq!(case.heard.take(), [Ending::Released]);
     assert_eq!(done(running.await.unwrap()), first(1));
     assert_eq!(done(case.run(KEY, MS).await), replayed(1));

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use resilience_core::{
     Event, Observer,
     idempotency::{
-        Begin, Claim, Ending, Finish, Fingerprint, Held, MemoryStore, Owner, RecordKey, Release, Released, Renew,
-        Store, StoreError, StoreErrorKind, memory,
+        Begin, Claim, Ending, Fingerprint, Finish, Held, MemoryStore, Owner, RecordKey, Release, Released,
+        Renew, Store, StoreError, StoreErrorKind, memory,
     },
 };
 use resilience_tower::idempotency::{Done, Guard, IdempotencyContext, RunError, Settings, memory_store};
@@ -95,7 +95,8 @@ impl Scripted {
     fn plan(&self, op: Op, owner: Owner) -> Do {
         let mut script = self.script.lock().unwrap();
         script.log.push((op, owner));
-        let planned = script.next.iter_mut().filter(|(of, _)| *of == op).find_map(|(_, plan)| plan.pop_front());
+        let planned =
+            script.next.iter_mut().filter(|(of, _)| *of == op).find_map(|(_, plan)| plan.pop_front());
         planned.or(script.always).unwrap_or(Do::Pass)
     }
 
@@ -131,7 +132,13 @@ impl Store for Scripted {
         self.act(Op::Renew, claim.owner, self.inner.renew(key, claim, held)).await
     }
 
-    async fn finish(&self, key: &RecordKey, claim: &Claim, held: Held, response: Bytes) -> Result<Finish, StoreError> {
+    async fn finish(
+        &self,
+        key: &RecordKey,
+        claim: &Claim,
+        held: Held,
+        response: Bytes,
+    ) -> Result<Finish, StoreError> {
         self.act(Op::Finish, claim.owner, self.inner.finish(key, claim, held, response)).await
     }
 

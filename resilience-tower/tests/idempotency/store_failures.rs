@@ -112,7 +112,9 @@ async fn a_store_that_is_full_is_still_asked_for_what_it_has() {
 #[tokio::test(start_paused = true)]
 async fn open_runs_without_protection_and_says_so() {
     let case = Case::new(Settings::new().on_store_error(OnStoreError::Open));
-    for kind in [StoreErrorKind::Unavailable, StoreErrorKind::Timeout, StoreErrorKind::Full, StoreErrorKind::Other] {
+    for kind in
+        [StoreErrorKind::Unavailable, StoreErrorKind::Timeout, StoreErrorKind::Full, StoreErrorKind::Other]
+    {
         case.store.next(Op::Begin, [Do::Fail(kind), Do::Fail(kind)]);
         let ran = case.guard.execute(KEY, ASKED, async |run| {
             assert_eq!((run.is_protected(), run.attempt(), run.fence(), run.held()), (false, 1, 0, None));
