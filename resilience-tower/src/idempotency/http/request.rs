@@ -34,8 +34,10 @@ where
         if !(has_key || self.require_key) || !self.methods.contains(request.method()) {
             return Sorted::Pass(request.map(IdempotentBody::inner));
         }
+        // A layer further out has it already: to claim its key once more would be to wait for oneself.
+        let is_guarded = request.extensions().get::<IdempotencyContext>().is_some();
         let (parts, body) = request.into_parts();
-        if self.covers.as_ref().is_some_and(|covers| !covers(&parts)) {
+        if is_guarded || self.covers.as_ref().is_some_and(|covers| !covers(&parts)) {
             return Sorted::Pass(Request::from_parts(parts, IdempotentBody::inner(body)));
         }
         if has_key {
