@@ -38,6 +38,32 @@ pub(super) fn retry_info(details: &[u8]) -> Option<Hint> {
     infos.filter_map(Any::wait).max().map(Hint::AtLeast)
 }
 
+/// The value of `grpc-status-details-bin` that says when to come again.
+#[cfg(feature = "idempotency")]
+pub(crate) fn retry_info_details(code: i32, message: &str, wait: Duration) -> Option<http::HeaderValue> {
+    let delay = Delay {
+        seconds: i64::try_from(wait.as_secs()).ok()?,
+        nanos: i32::try_from(wait.subsec_nanos()).ok()?,
+    };
+    let info = RetryInfo { retry_delay: Some(delay) };
+    let any =
+        Any { type_url: b"type.googleapis.com/google.rpc.RetryInfo".to_vec(), value: info.encode_to_vec() };
+    let status = WholeStatus { code, message: message.to_owned(), details: vec![any] };
+    http::HeaderValue::from_str(&BASE64.encode(status.encode_to_vec())).ok()
+}
+
+/// `google.rpc.Status`.
+#[cfg(feature = "idempotency")]
+#[derive(Clone, PartialEq, Message)]
+struct WholeStatus {
+    #[prost(int32, tag = "1")]
+    code: i32,
+    #[prost(string, tag = "2")]
+    message: String,
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<Any>,
+}
+
 /// What is needed of `google.rpc.Status`: its code and message are in headers of their own.
 #[derive(Clone, PartialEq, Message)]
 struct RpcStatus {

@@ -140,6 +140,11 @@ pub use self::{
     respond::{RespondLayer, response},
     status::{IntoStatus, StatusFuture, StatusLayer, status},
 };
+#[cfg(feature = "idempotency")]
+pub(crate) use self::{
+    hint::retry_info_details,
+    respond::{PUSHBACK, whole_milliseconds},
+};
 
 /// The error and what has caused it, one after the other.
 fn sources<'e>(

@@ -9,7 +9,7 @@ use tower_layer::Layer;
 use super::status;
 use crate::http::{Problem, Respond};
 
-const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+pub(crate) const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 /// Turns refusals into gRPC responses. Outermost on a server: what it wraps fails with [`Error<E>`](resilience_core::Error), it
 /// with `E`.
@@ -95,7 +95,7 @@ fn pushback(rejected: &Rejected) -> Option<HeaderValue> {
 }
 
 /// Rounded up. What is too long for the number, which is 32 bits wide in some clients, is as long as it can be.
-fn whole_milliseconds(wait: Duration) -> i32 {
+pub(crate) fn whole_milliseconds(wait: Duration) -> i32 {
     i32::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX)
 }
 

@@ -29,12 +29,17 @@
 mod context;
 mod engine;
 mod future;
+#[cfg(feature = "grpc")]
+#[cfg_attr(docsrs, doc(cfg(feature = "grpc")))]
+pub mod grpc;
 mod guard;
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
 mod layer;
 mod memory;
+#[cfg(feature = "http")]
+mod naming;
 mod outcome;
 mod protocol;
 mod service;

@@ -5,6 +5,8 @@
 
 mod claims;
 mod executions;
+#[cfg(feature = "grpc")]
+mod grpc;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]

@@ -42,14 +42,14 @@ const NEVER_BEGINNING_WITH: [&str; 3] = ["x-ratelimit-", "access-control-", "pro
 
 /// Which headers are kept.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Keep {
+pub(in crate::idempotency) struct Keep {
     /// These alone, if there is such a list.
-    pub(super) only: Option<Vec<HeaderName>>,
-    pub(super) cookies: bool,
+    pub(in crate::idempotency) only: Option<Vec<HeaderName>>,
+    pub(in crate::idempotency) cookies: bool,
 }
 
 impl Keep {
-    pub(super) fn fields(&self, headers: &HeaderMap) -> Vec<(Bytes, Bytes)> {
+    pub(in crate::idempotency) fn fields(&self, headers: &HeaderMap) -> Vec<(Bytes, Bytes)> {
         let named: Vec<&str> = headers
             .get_all(CONNECTION)
             .iter()

@@ -48,4 +48,9 @@ pub use self::{body::IdempotentBody, settings::Http};
 pub use super::Disposition;
 
 #[cfg(feature = "grpc")]
-pub(super) use self::collect::{Collected, collect};
+pub(super) use self::{
+    collect::{Collected, collect},
+    headers::{Keep, fields},
+    problem::Problem,
+    response::{mark_unprotected, restore},
+};

@@ -10,11 +10,12 @@ use super::Http;
 use crate::idempotency::{Refused, Rejection};
 
 /// What clients are told: fixed texts.
-struct Problem {
+pub(in crate::idempotency) struct Problem {
     status: StatusCode,
     code: &'static str,
     title: &'static str,
-    detail: &'static str,
+    /// Visible ASCII without `%`, so that a gRPC message takes it as it is.
+    pub(in crate::idempotency) detail: &'static str,
 }
 
 impl Problem {
@@ -22,7 +23,7 @@ impl Problem {
         Self { status, code, title, detail }
     }
 
-    const fn of(rejection: &Rejection) -> Self {
+    pub(in crate::idempotency) const fn of(rejection: &Rejection) -> Self {
         match rejection {
             Rejection::MissingKey => Self::new(
                 StatusCode::BAD_REQUEST,

@@ -1,26 +1,17 @@
 //! Requests, from the header with the key to what is asked for.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, header::CONTENT_TYPE, request::Parts};
+use http::{Request, header::CONTENT_TYPE, request::Parts};
 use http_body::Body;
-use resilience_core::{
-    Context,
-    idempotency::{Fingerprint, IdempotencyKey, RecordKey},
-};
+use resilience_core::idempotency::Fingerprint;
 
 use super::{
     Http, IdempotentBody,
     collect::{Collected, collect},
 };
-use crate::{
-    idempotency::{Asked, IdempotencyContext, ReadRequest, Rejection, Sorted},
-    time,
-};
-
-/// How far in the future a key may say that it was made: clocks differ.
-const AHEAD: Duration = Duration::from_secs(300);
+use crate::idempotency::{Asked, IdempotencyContext, ReadRequest, Rejection, Sorted, naming};
 
 impl<B> ReadRequest<Request<B>> for Http
 where
@@ -30,31 +21,13 @@ where
     type Request = Request<IdempotentBody<B>>;
 
     fn sort(&self, request: Request<B>) -> Sorted<Request<B>, Self::Request> {
-        let has_key = request.headers().contains_key(&self.header);
-        if !(has_key || self.require_key) || !self.methods.contains(request.method()) {
-            return Sorted::Pass(request.map(IdempotentBody::inner));
-        }
-        // A layer further out has it already: to claim its key once more would be to wait for oneself.
-        let is_guarded = request.extensions().get::<IdempotencyContext>().is_some();
-        let (parts, body) = request.into_parts();
-        if is_guarded || self.covers.as_ref().is_some_and(|covers| !covers(&parts)) {
-            return Sorted::Pass(Request::from_parts(parts, IdempotentBody::inner(body)));
-        }
-        if has_key {
-            Sorted::Guard(Request::from_parts(parts, body))
-        } else {
-            Sorted::Refuse(Rejection::MissingKey)
-        }
+        let applies = self.methods.contains(request.method());
+        self.naming.sort(request, applies)
     }
 
     async fn read(&self, request: Request<B>) -> Result<Asked<Self::Request>, Rejection> {
         let (parts, body) = request.into_parts();
-        let key = self.key(&parts.headers)?;
-        if !self.is_young(&key, time::wall_now()) {
-            return Err(Rejection::KeyExpired);
-        }
-        let scope = (self.scope)(&parts).ok_or(Rejection::NoScope)?;
-        let mut record = RecordKey::new(&self.namespace, &scope, &key);
+        let mut record = self.naming.record(&parts)?;
         if self.per_route_keys {
             record = record.narrowed(format!("{} {}", parts.method, parts.uri.path()));
         }
@@ -75,39 +48,16 @@ where
     }
 
     fn attach(&self, request: &mut Self::Request, context: IdempotencyContext, since: Instant) {
-        if let Some(call) = request.extensions_mut().get_mut::<Context>() {
-            call.settle(since);
-        }
-        request.extensions_mut().insert(context);
+        naming::attach(request, context, since);
     }
 }
 
 impl Http {
-    /// The one key there is.
-    fn key(&self, headers: &HeaderMap) -> Result<IdempotencyKey, Rejection> {
-        let mut values = headers.get_all(&self.header).iter();
-        match (values.next(), values.next()) {
-            (Some(value), None) => {
-                self.rules.parse(value.as_bytes()).map_err(|rule| Rejection::InvalidKey(Some(rule)))
-            }
-            (Some(_), Some(_)) => Err(Rejection::InvalidKey(None)),
-            (None, _) => Err(Rejection::MissingKey),
-        }
-    }
-
-    fn is_young(&self, key: &IdempotencyKey, now: SystemTime) -> bool {
-        let (Some(max_age), Some(created)) = (self.max_key_age, key.created()) else { return true };
-        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        created <= now + AHEAD && now.saturating_sub(created) <= max_age
-    }
-
     fn fingerprint_of(&self, parts: &Parts, body: Option<&Bytes>) -> Fingerprint {
-        let all = match &self.secret {
-            Some(secret) => Fingerprint::of_parts_keyed(secret),
-            None => Fingerprint::of_parts(),
-        };
         let uri = &parts.uri;
-        let all = all
+        let all = self
+            .naming
+            .fingerprint()
             .part(parts.method.as_str())
             .part(uri.path())
             .part_if_any(uri.query())
@@ -185,25 +135,5 @@ mod tests {
         let secret = |byte| Http::single_tenant().fingerprint_secret(FingerprintSecret::new([byte; 32]));
         let of = |http: &Http| fingerprint(http, request("POST", "/a", None, "body"));
         assert!(of(&plain) != of(&secret(1)) && of(&secret(1)) != of(&secret(2)));
-    }
-
-    #[test]
-    fn a_key_that_tells_its_age_is_refused_when_old_or_from_the_future() {
-        let http = Http::single_tenant().max_key_age(Duration::from_secs(3600));
-        let made = Duration::from_secs(1_700_000_000);
-        let key = IdempotencyKey::uuid_v7(made);
-        let young =
-            |http: &Http, key: &IdempotencyKey, at: Duration| http.is_young(key, SystemTime::UNIX_EPOCH + at);
-        for (at, is_young) in [
-            (made, true),
-            (made + Duration::from_secs(3600), true),
-            (made + Duration::from_secs(3601), false),
-            (made - AHEAD, true),
-            (made - AHEAD - Duration::from_secs(1), false),
-        ] {
-            assert_eq!(young(&http, &key, at), is_young, "{at:?}");
-        }
-        assert!(young(&http, &IdempotencyKey::random(), made + Duration::from_secs(9_000_000)));
-        assert!(young(&Http::single_tenant(), &key, made + Duration::from_secs(9_000_000)));
     }
 }

@@ -1,7 +1,7 @@
 //! Responses, kept and replayed.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header::LOCATION, response::Parts};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header::LOCATION, response::Parts};
 use http_body::Body;
 use resilience_core::idempotency::KeptResponse;
 
@@ -50,20 +50,11 @@ where
     }
 
     fn replay(&self, bytes: Bytes) -> Result<Self::Answer, Rejection> {
-        let corrupt = |_| Rejection::corrupt();
-        let kept = KeptResponse::decode(&bytes).map_err(corrupt)?;
-        let Some(body) = kept.body else { return Err(not_retained(&kept)) };
-        let trailers = headers(&kept.trailers).ok_or(Rejection::corrupt())?;
-        let mut response = Response::new(IdempotentBody::whole(body, Some(trailers)));
-        *response.status_mut() = StatusCode::from_u16(kept.status).map_err(|_| Rejection::corrupt())?;
-        *response.headers_mut() = headers(&kept.headers).ok_or(Rejection::corrupt())?;
-        response.headers_mut().insert(&self.replayed_header, HeaderValue::from_static("true"));
-        Ok(response)
+        restore(&bytes, &self.replayed_header)
     }
 
-    fn unprotected(&self, mut answer: Self::Answer) -> Self::Answer {
-        answer.headers_mut().insert("idempotency-status", HeaderValue::from_static("unprotected"));
-        answer
+    fn unprotected(&self, answer: Self::Answer) -> Self::Answer {
+        mark_unprotected(answer)
     }
 
     fn reject(&self, rejection: &Rejection) -> Self::Answer {
@@ -84,4 +75,25 @@ fn untouched<B>(parts: Parts, body: B) -> Response<IdempotentBody<B>> {
 fn not_retained(kept: &KeptResponse) -> Rejection {
     let location = kept.headers.iter().find(|(name, _)| name == LOCATION.as_str());
     Rejection::NotRetained { status: kept.status, location: location.map(|(_, value)| value.clone()) }
+}
+
+/// The response in these bytes.
+pub(in crate::idempotency) fn restore<B>(
+    bytes: &Bytes,
+    replayed: &HeaderName,
+) -> Result<Response<IdempotentBody<B>>, Rejection> {
+    let kept = KeptResponse::decode(bytes).map_err(|_| Rejection::corrupt())?;
+    let Some(body) = kept.body else { return Err(not_retained(&kept)) };
+    let trailers = headers(&kept.trailers).ok_or(Rejection::corrupt())?;
+    let mut response = Response::new(IdempotentBody::whole(body, Some(trailers)));
+    *response.status_mut() = StatusCode::from_u16(kept.status).map_err(|_| Rejection::corrupt())?;
+    *response.headers_mut() = headers(&kept.headers).ok_or(Rejection::corrupt())?;
+    response.headers_mut().insert(replayed, HeaderValue::from_static("true"));
+    Ok(response)
+}
+
+/// Says that the answer was given without protection.
+pub(in crate::idempotency) fn mark_unprotected<B>(mut answer: Response<B>) -> Response<B> {
+    answer.headers_mut().insert("idempotency-status", HeaderValue::from_static("unprotected"));
+    answer
 }

@@ -1,12 +1,11 @@
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, request::Parts, response};
-use resilience_core::idempotency::{FingerprintSecret, KeyRules, Scope};
 
 use super::{Disposition, headers::Keep};
+use crate::idempotency::naming::{MAX_REQUEST_BODY, MAX_STORED_RESPONSE, Naming, naming_setters};
 
-type Ask<T> = Arc<dyn Fn(&Parts) -> T + Send + Sync>;
 type Content = Arc<dyn Fn(&Parts, &Bytes) -> Vec<u8> + Send + Sync>;
 type Judge = Arc<dyn Fn(&response::Parts) -> Option<Disposition> + Send + Sync>;
 
@@ -30,19 +29,12 @@ type Judge = Arc<dyn Fn(&response::Parts) -> Option<Disposition> + Send + Sync>;
 /// A clone has the same settings, and shares its functions.
 #[derive(Clone)]
 pub struct Http {
-    pub(super) scope: Ask<Option<Scope>>,
-    pub(super) covers: Option<Ask<bool>>,
-    pub(super) namespace: Cow<'static, str>,
-    pub(super) header: HeaderName,
+    pub(super) naming: Naming,
     pub(super) methods: Vec<Method>,
-    pub(super) require_key: bool,
-    pub(super) rules: KeyRules,
-    pub(super) max_key_age: Option<Duration>,
     pub(super) per_route_keys: bool,
     pub(super) max_request_body: usize,
     pub(super) head_only: bool,
     pub(super) content: Option<Content>,
-    pub(super) secret: Option<FingerprintSecret>,
     pub(super) max_stored_response: usize,
     pub(super) keep: Keep,
     pub(super) judge: Option<Judge>,
@@ -66,31 +58,24 @@ impl Http {
         F: Fn(&Parts) -> Option<T> + Send + Sync + 'static,
         T: AsRef<[u8]>,
     {
-        Self::with_scope(Arc::new(move |parts| Scope::new(scope(parts)?)))
+        Self::with_naming(Naming::scoped_by(scope))
     }
 
     /// All callers may see each other's responses: there is one tenant.
     #[must_use]
     pub fn single_tenant() -> Self {
-        Self::with_scope(Arc::new(|_| Some(Scope::single_tenant())))
+        Self::with_naming(Naming::single_tenant())
     }
 
-    fn with_scope(scope: Ask<Option<Scope>>) -> Self {
+    fn with_naming(naming: Naming) -> Self {
         Self {
-            scope,
-            covers: None,
-            namespace: Cow::Borrowed(""),
-            header: HeaderName::from_static("idempotency-key"),
+            naming,
             methods: vec![Method::POST, Method::PATCH],
-            require_key: false,
-            rules: KeyRules::new(),
-            max_key_age: None,
             per_route_keys: false,
-            max_request_body: 1024 * 1024,
+            max_request_body: MAX_REQUEST_BODY,
             head_only: false,
             content: None,
-            secret: None,
-            max_stored_response: 256 * 1024,
+            max_stored_response: MAX_STORED_RESPONSE,
             keep: Keep::default(),
             judge: None,
             reexecute: false,
@@ -103,22 +88,7 @@ impl Http {
     /// What the `type` of a problem document begins with, unless told [otherwise](Self::problem_base); its code follows.
     pub const PROBLEM_BASE: &'static str = "urn:resilience:idempotency:";
 
-    /// One of several namespaces of a store that services share. Empty by default.
-    ///
-    /// Also for routers under different prefixes that share a store: a nested one does not see the prefix, so that two of them may have
-    /// a route of the same name. Simplest is to put the layer around the whole router.
-    #[must_use]
-    pub fn namespace(mut self, namespace: impl Into<Cow<'static, str>>) -> Self {
-        self.namespace = namespace.into();
-        self
-    }
-
-    /// The header with the key. `Idempotency-Key` by default.
-    #[must_use]
-    pub fn header(mut self, name: HeaderName) -> Self {
-        self.header = name;
-        self
-    }
+    naming_setters!();
 
     /// The methods that keys mean something for. `POST` and `PATCH` by default. Requests with others pass, with a key or without.
     #[must_use]
@@ -127,55 +97,10 @@ impl Http {
         self
     }
 
-    /// Whether a request without a key is refused. Not by default.
-    #[must_use]
-    pub const fn require_key(mut self, required: bool) -> Self {
-        self.require_key = required;
-        self
-    }
-
-    /// Guards only the requests that `covers` says. All by default.
-    ///
-    /// Leave out routes that answer with events, long streams or upgrades: what kind of response it is shows only
-    /// when the operation has been claimed, and a response without a known length is not kept.
-    #[must_use]
-    pub fn covers(mut self, covers: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
-        self.covers = Some(Arc::new(covers));
-        self
-    }
-
-    /// Which values of the header are keys: see [`KeyRules`].
-    #[must_use]
-    pub const fn keys(mut self, rules: KeyRules) -> Self {
-        self.rules = rules;
-        self
-    }
-
-    /// Refuses keys that were made longer ago than this, where a key tells: a UUID of version 7. Not by default.
-    ///
-    /// Whoever comes after the result is gone would have its operation run again, without knowing. Other keys than UUIDs of version 7
-    /// pass: [`KeyRules::uuid_only`] keeps out most of them. One that says it was made more than five minutes from now is refused, too.
-    ///
-    /// # Choosing a value
-    ///
-    /// A little less than [`retain`](crate::idempotency::Settings::retain).
-    #[must_use]
-    pub const fn max_key_age(mut self, age: Duration) -> Self {
-        self.max_key_age = Some(age);
-        self
-    }
-
     /// Has a key mean something else on each route, by method and path, in place of refusing it on a second one. Not by default.
     #[must_use]
     pub const fn per_route_keys(mut self, per_route: bool) -> Self {
         self.per_route_keys = per_route;
-        self
-    }
-
-    /// The longest body of a request with a key, in bytes. 1 MiB by default. It is read before the operation begins.
-    #[must_use]
-    pub const fn max_request_body(mut self, bytes: usize) -> Self {
-        self.max_request_body = bytes;
         self
     }
 
@@ -198,23 +123,6 @@ impl Http {
         T: Into<Vec<u8>>,
     {
         self.content = Some(Arc::new(move |parts, body| content(parts, body).into()));
-        self
-    }
-
-    /// Makes fingerprints useless to whoever reads the store: see [`FingerprintSecret`]. There is none by default.
-    #[must_use]
-    pub fn fingerprint_secret(mut self, secret: FingerprintSecret) -> Self {
-        self.secret = Some(secret);
-        self
-    }
-
-    /// The longest body of a response that is kept, in bytes. 256 KiB by default.
-    ///
-    /// Of a longer one, or one without a known length, only status and headers are: it goes to its caller as it is, and whoever comes
-    /// later is told that it was not kept. It is not run again.
-    #[must_use]
-    pub const fn max_stored_response(mut self, bytes: usize) -> Self {
-        self.max_stored_response = bytes;
         self
     }
 
@@ -311,9 +219,9 @@ fn by_status(status: StatusCode, reexecute: bool) -> Disposition {
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http")
-            .field("header", &self.header)
+            .field("header", &self.naming.header)
             .field("methods", &self.methods)
-            .field("require_key", &self.require_key)
+            .field("require_key", &self.naming.require_key)
             .finish_non_exhaustive()
     }
 }
