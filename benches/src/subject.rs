@@ -83,6 +83,26 @@ impl Subject {
         })
     }
 
+    /// A function whose calls start tasks: a runtime drives them.
+    pub fn tasks<F, E>(name: &'static str, function: F) -> Self
+    where
+        F: AsyncFn(u64) -> Result<u64, E> + Clone + Send + 'static,
+    {
+        Self::new(name, move || {
+            let (mut own, mut numbers) = (Apart(function.clone()), Numbers::new());
+            Box::new(move |runtime, calls| {
+                let function = own.get();
+                runtime.block_on(async {
+                    let mut answered = 0;
+                    for n in numbers.next(calls) {
+                        answered += u64::from(black_box(function(black_box(n)).await).is_ok());
+                    }
+                    answered
+                })
+            })
+        })
+    }
+
     fn new(name: &'static str, share: impl Fn() -> Caller + 'static) -> Self {
         Self { name, expect: Expect::Answered, share: Box::new(share) }
     }

@@ -1,4 +1,7 @@
-//! Idempotency records in memory: the first of a key, a later one that gets its response, and one that comes too early.
+//! Idempotency records in memory: the first of a key, a later one that gets its response, and one that comes too early; and the same
+//! around an HTTP handler.
+
+mod http;
 
 use std::time::Duration;
 
@@ -21,6 +24,9 @@ pub const POLICY: Policy = Policy {
         Case { name: "replay", subjects: replay },
         Case { name: "conflict", subjects: conflict },
         Case { name: "names", subjects: names },
+        Case { name: "http_without_key", subjects: http::without_key },
+        Case { name: "http_first", subjects: http::first },
+        Case { name: "http_replay", subjects: http::replay },
     ],
 };
 

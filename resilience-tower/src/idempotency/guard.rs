@@ -48,7 +48,12 @@ impl<St: Store> Guard<St> {
     }
 
     /// A guard with these settings.
+    ///
+    /// # Panics
+    ///
+    /// As [`with_observer`](Guard::with_observer).
     #[must_use]
+    #[track_caller]
     pub fn with_settings(store: St, settings: Settings) -> Self {
         Self::with_observer(store, settings, ())
     }
@@ -56,8 +61,20 @@ impl<St: Store> Guard<St> {
 
 impl<St: Store, O: Observer> Guard<St, O> {
     /// A guard that tells `observer` what became of each request: [`Event::Idempotency`](resilience_core::Event::Idempotency).
+    ///
+    /// # Panics
+    ///
+    /// If records are [kept](Settings::retain) for less time than an operation [may take](Settings::max_execution), or than its
+    /// [lease](Settings::lease): it would be run again while it runs.
     #[must_use]
+    #[track_caller]
     pub fn with_observer(store: St, settings: Settings, observer: O) -> Self {
+        let longest = settings.max_execution.max(settings.lease);
+        let kept = settings.retain;
+        assert!(
+            kept >= longest,
+            "retain is {kept:?}, it must be at least max_execution and lease, {longest:?}"
+        );
         Self { shared: Arc::new(Shared::new(store, settings, observer)) }
     }
 }

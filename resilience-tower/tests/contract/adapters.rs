@@ -23,8 +23,8 @@ use {
 };
 
 use crate::{
-    inner::{InnerError, Strict},
-    subjects::{Limited, Subject, around},
+    inner::{Clonable, InnerError, Strict},
+    subjects::{Limited, Subject, around, around_clones},
 };
 
 /// What an adapter's error becomes again, so that the cases can compare it.
@@ -271,5 +271,80 @@ impl Subject for Status {
             other => panic!("{other}"),
         };
         Stack::new(StatusLayer::new(), MapErrLayer::new(text as fn(tonic::Status) -> InnerError))
+    }
+}
+
+/// Requests that are not guarded by an idempotency key. Of those that are the engine's own tests tell: they run in a task of their own.
+#[cfg(feature = "idempotency")]
+pub(crate) struct WithoutKey;
+
+#[cfg(feature = "idempotency")]
+impl Subject for WithoutKey {
+    around_clones!(keyless::Layer);
+
+    fn layer() -> keyless::Layer {
+        keyless::layer()
+    }
+}
+
+/// A protocol of numbers, none of which has a key.
+#[cfg(feature = "idempotency")]
+mod keyless {
+    use std::{future::ready, time::Instant};
+
+    use bytes::Bytes;
+    use resilience_core::{
+        Call,
+        idempotency::{MemoryStore, memory::Config},
+    };
+    use resilience_tower::idempotency::{
+        Asked, Guard, IdempotencyContext, IdempotencyLayer, ReadRequest, Rejection, Sorted, Worked,
+        WriteAnswer, memory_store,
+    };
+
+    pub(crate) type Layer = IdempotencyLayer<Keyless, MemoryStore>;
+
+    pub(crate) fn layer() -> Layer {
+        IdempotencyLayer::new(Guard::new(memory_store(Config::new())), Keyless)
+    }
+
+    pub(crate) struct Keyless;
+
+    impl ReadRequest<Call<u32>> for Keyless {
+        type Request = Call<u32>;
+
+        fn sort(&self, request: Call<u32>) -> Sorted<Call<u32>, Call<u32>> {
+            Sorted::Pass(request)
+        }
+
+        fn read(&self, _: Call<u32>) -> impl Future<Output = Result<Asked<Call<u32>>, Rejection>> + Send {
+            ready(Err(Rejection::MissingKey))
+        }
+
+        fn attach(&self, _: &mut Call<u32>, _: IdempotencyContext, _: Instant) {}
+    }
+
+    impl WriteAnswer<u32> for Keyless {
+        type Answer = u32;
+
+        fn pass(response: u32) -> u32 {
+            response
+        }
+
+        fn keep(&self, response: u32) -> impl Future<Output = Worked<u32>> + Send {
+            ready(Worked::release(response))
+        }
+
+        fn replay(&self, _: Bytes) -> Result<u32, Rejection> {
+            Err(Rejection::corrupt())
+        }
+
+        fn unprotected(&self, answer: u32) -> u32 {
+            answer
+        }
+
+        fn reject(&self, _: &Rejection) -> u32 {
+            0
+        }
     }
 }

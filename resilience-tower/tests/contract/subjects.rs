@@ -270,6 +270,9 @@ macro_rules! around_clones {
     };
 }
 
+#[cfg(feature = "idempotency")]
+pub(crate) use around_clones;
+
 pub(crate) struct Retrying;
 
 impl Subject for Retrying {

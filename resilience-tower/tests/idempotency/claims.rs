@@ -125,3 +125,9 @@ async fn nothing_of_keys_and_results_is_shown() {
     let secret = secret.await.unwrap();
     assert!(!format!("{secret:?} {:?}", case.guard).contains("secret"));
 }
+
+#[test]
+#[should_panic(expected = "retain is 60s, it must be at least max_execution and lease, 61s")]
+fn a_record_that_is_gone_before_its_operation_ends_is_refused() {
+    Case::new(Settings::new().retain(60 * SECOND).max_execution(61 * SECOND));
+}
