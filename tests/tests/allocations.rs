@@ -6,19 +6,22 @@
 
 use std::{
     alloc::System,
+    convert::Infallible,
     future::Future,
     pin::Pin,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use http::Response;
+use bytes::Bytes;
+use http::{Method, Request, Response};
 use resilience_core::{
     AdaptiveLimit, Backoff, Call, CircuitBreaker, Error, ErrorsAreFailures, Quota, Rejected, RetryBudget,
     RetryPolicy, Throttle,
     adaptive::{self, Priority},
     bulkhead,
     circuit_breaker::Config,
+    idempotency::memory,
     throttle,
 };
 use resilience_metrics::{FallbackMetrics, Telemetry};
@@ -29,6 +32,11 @@ use resilience_tower::{
     call::{HandOnLayer, InheritLayer},
     fallback::{Substitute, Value},
     http::{RespondBody, RespondLayer},
+    idempotency::{
+        Guard, IdempotencyLayer,
+        http::{Http, IdempotentBody},
+        memory_store,
+    },
     per_key,
     rate_limit::KeyedRateLimitLayer,
     retry::KeyedBudgets,
@@ -295,6 +303,38 @@ fn responding()
         .layer(HandOnLayer::new())
 }
 
+/// A body that is a number.
+#[derive(Debug)]
+struct Number(u64);
+
+impl http_body::Body for Number {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+}
+
+/// Requests that have no key and need none.
+fn idempotency()
+-> impl Layer<Upstream, Service: Service<Call<u64>, Response = u64, Error = Error<&'static str>>> {
+    let number = |body: IdempotentBody<Number>| body.into_inner().unwrap().0;
+    ServiceBuilder::new()
+        .map_request(|call: Call<u64>| {
+            let mut request = Request::new(Number(*call.request()));
+            *request.method_mut() = Method::POST;
+            request
+        })
+        .map_response(move |response: Response<IdempotentBody<Number>>| number(response.into_body()))
+        .layer(IdempotencyLayer::new(Guard::new(memory_store(memory::Config::new())), Http::single_tenant()))
+        .map_request(move |request: Request<IdempotentBody<Number>>| Call::new(number(request.into_body())))
+        .map_response(|number: u64| Response::new(Number(number)))
+}
+
 fn bulkhead(max_concurrent: u32) -> BulkheadLayer {
     BulkheadLayer::new(bulkhead::Config::new(max_concurrent))
 }
@@ -519,6 +559,8 @@ async fn trap_31_no_call_allocates_whatever_the_policies_decide() {
         ("fallback, service, fails", allocations(FallbackLayer::service(DOWN), DOWN, failed).await),
         ("fallback, service, full", allocations(full_fallback(), DOWN, failed).await),
         ("fallback, observed, needed", allocations(observed_fallback(), DOWN, answered).await),
+        ("idempotency, without a key", allocations(idempotency(), READY, answered).await),
+        ("idempotency, without a key, pending", allocations(idempotency(), PENDING, answered).await),
         ("stack, ready", allocations(stack(), READY, answered).await),
         ("stack, pending", allocations(stack(), PENDING, answered).await),
         ("stack, failures", allocations(stack(), FAILING, no_refusal).await),

@@ -233,7 +233,7 @@ impl HttpBody for Counted {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.says.clone()
+        self.says
     }
 }
 

@@ -88,15 +88,15 @@ mod tests {
         let waiting = Waiting::default();
         let keys = [1, 2].map(|n| RecordKey::from_bytes([n; 32]));
         let (one, again, other) = (waiting.join(keys[0]), waiting.join(keys[0]), waiting.join(keys[1]));
-        let mut ended =
-            [pin!(one.ended.notified()), pin!(again.ended.notified()), pin!(other.ended.notified())];
-        let mut cx = Context::from_waker(Waker::noop());
-        assert!(ended.iter_mut().all(|ended| ended.as_mut().poll(&mut cx).is_pending()));
-        waiting.wake(&keys[0]);
-        assert_eq!(
-            ended.each_mut().map(|ended| ended.as_mut().poll(&mut cx).is_ready()),
-            [true, true, false]
-        );
+        {
+            let mut ended =
+                [pin!(one.ended.notified()), pin!(again.ended.notified()), pin!(other.ended.notified())];
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(ended.iter_mut().all(|ended| ended.as_mut().poll(&mut cx).is_pending()));
+            waiting.wake(&keys[0]);
+            let have_ended = ended.each_mut().map(|ended| ended.as_mut().poll(&mut cx).is_ready());
+            assert_eq!(have_ended, [true, true, false]);
+        }
 
         drop((one, other));
         assert_eq!((waiting.by_key.lock().len(), waiting.keys.load(Ordering::Relaxed)), (1, 1));

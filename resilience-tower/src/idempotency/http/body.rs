@@ -22,6 +22,7 @@ pin_project! {
     ///
     /// let empty = IdempotentBody::<Full<bytes::Bytes>>::default();
     /// assert!(empty.is_end_stream());
+    /// assert!(empty.into_inner().is_none());
     /// ```
     pub struct IdempotentBody<B> {
         #[pin]
@@ -48,6 +49,15 @@ enum Rest<B> {
 }
 
 impl<B> IdempotentBody<B> {
+    /// The body of the other side, unless it was read.
+    #[must_use]
+    pub fn into_inner(self) -> Option<B> {
+        match self.kind {
+            Kind::Inner { body } => Some(body),
+            Kind::Read { .. } => None,
+        }
+    }
+
     pub(in crate::idempotency) const fn inner(body: B) -> Self {
         Self { kind: Kind::Inner { body } }
     }
