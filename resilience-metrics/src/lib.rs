@@ -58,6 +58,12 @@
 //! Refused operations take microseconds: a query for latency has to select `outcome="success"`.
 //!
 //! No label is ever taken from a request. The names given to `Telemetry` are public.
+//!
+//! # Dashboard and alerts
+//!
+//! They are files of this package, to be copied: `dashboards/resilience.json` for Grafana 11 or newer,
+//! `alerts/resilience-rules.yml` for Prometheus 2.42 or newer, with its tests for `promtool` beside it, and `RUNBOOK.md`, which says of
+//! each alert what it means, what to do, and when it is wrong.
 
 mod adaptive;
 mod attempt;
