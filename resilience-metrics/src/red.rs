@@ -200,3 +200,74 @@ impl<F, C> fmt::Debug for ResponseFuture<F, C> {
         f.debug_struct("red::ResponseFuture").field("running", &running).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::{Ready, ready},
+        sync::Arc,
+        task::Waker,
+    };
+
+    use metrics_util::debugging::DebuggingRecorder;
+    use resilience_core::{Call, Error, ErrorsAreFailures};
+    use tower_layer::Layer;
+    use tower_service::Service;
+
+    use super::*;
+    use crate::time::READINGS;
+
+    #[derive(Clone)]
+    struct Inner;
+
+    impl Service<Call<()>> for Inner {
+        type Response = ();
+        type Error = Error<()>;
+        type Future = Ready<Result<(), Error<()>>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error<()>>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Call<()>) -> Self::Future {
+            ready(Ok(()))
+        }
+    }
+
+    /// How often one call looks at the clock, once all has been bound.
+    fn readings<S: Service<Call<()>, Error = Error<()>>>(
+        mut service: S,
+        context: &resilience_core::Context,
+    ) -> u32 {
+        let mut call = || {
+            let call = Call::with_context((), context.clone());
+            let mut future = std::pin::pin!(service.call(call));
+            assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        };
+        call();
+        let before = READINGS.get();
+        call();
+        READINGS.get() - before
+    }
+
+    #[test]
+    fn a_call_looks_at_the_clock_twice_less_if_somebody_has_and_never_without_a_recorder() {
+        let recorder = Arc::new(DebuggingRecorder::new());
+        let telemetry = Telemetry::new("pay").with_recorder(recorder);
+        let fresh = resilience_core::Context::new();
+        let operation = telemetry.operation_layer(ErrorsAreFailures);
+        let attempt = telemetry.attempt_layer(ErrorsAreFailures);
+        assert_eq!(readings(operation.layer(Inner), &fresh), 2);
+        assert_eq!(readings(attempt.layer(Inner), &fresh), 2);
+        let mut known = resilience_core::Context::new();
+        known.set_now(Some(time::now()));
+        assert_eq!(readings(attempt.layer(Inner), &known), 1);
+        assert_eq!(readings(operation.layer(attempt.layer(Inner)), &known), 3);
+
+        let silent = Telemetry::new("pay");
+        let both = silent
+            .operation_layer(ErrorsAreFailures)
+            .layer(silent.attempt_layer(ErrorsAreFailures).layer(Inner));
+        assert_eq!(readings(both, &fresh), 0);
+    }
+}

@@ -7,6 +7,8 @@ use tokio::time::{Interval, MissedTickBehavior};
 #[expect(clippy::disallowed_methods, reason = "this is the one clock of the crate")]
 #[inline]
 pub(crate) fn now() -> Instant {
+    #[cfg(test)]
+    READINGS.set(READINGS.get() + 1);
     tokio::time::Instant::now().into_std()
 }
 
@@ -21,4 +23,10 @@ pub(crate) fn interval(period: Duration) -> Interval {
     let mut interval = tokio::time::interval(period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has looked at the clock.
+    pub(crate) static READINGS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }

@@ -22,6 +22,7 @@ mod rate_limit;
 mod recorders;
 mod retry;
 mod stack;
+mod steps;
 mod throttle;
 mod verbose;
 mod walk;
