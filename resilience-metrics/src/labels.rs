@@ -28,6 +28,11 @@ impl Labels {
         &self.sink.pipeline
     }
 
+    /// The recorders that these are told to, as far as they are known now.
+    pub(crate) fn recorders(&self) -> Vec<usize> {
+        self.sink.recorders()
+    }
+
     pub(crate) fn options(&self) -> &Options {
         &self.sink.options
     }

@@ -21,6 +21,17 @@
 //! # let _ = (breaker_observer, retry_observer, timeout_observer, outermost_layer, layer_around_each_attempt);
 //! ```
 //!
+//! # Recorders
+//!
+//! Metrics go to the recorder that is installed. It may come later than the telemetry: what was counted before is told when it is found,
+//! by the next operation that ends, at the latest; durations before are lost, because without a recorder nobody looks at the clock.
+//! [`Telemetry::with_recorder`] gives a telemetry recorders of its own.
+//!
+//! Counters and histograms are written as things happen, through handles that are looked up once. Gauges are set to what is true at each
+//! transition of a breaker, by [`Telemetry::publish`], by a [publisher](Telemetry::spawn_publisher), and otherwise once a second by
+//! an operation that ends. The feature `prometheus` has a service that publishes and renders what a scraper asks for, and the buckets of
+//! all histograms.
+//!
 //! # Policies by key
 //!
 //! One series for each key would be a flood, and the keys come from requests. So the metrics of policies by key are sums: each
@@ -43,7 +54,9 @@
 //! `let observer = telemetry.per_key("destinations", move || shown.snapshot())`, where `shown` is a clone of the layer, and then
 //! `layer.with_observer(observer)`. Its state gauge is the worst state that the breaker of any key is in, and
 //! `resilience_circuit_breaker_instances` says how many are in which: one host that is down is no outage. To know either is to look
-//! at every key, so they change with [`Telemetry::publish`] alone, not with a transition. Without breakers there are none.
+//! at every key, so they change with [`Telemetry::publish`] alone, not with a transition. Without breakers there are none. That look is
+//! taken once a second by an operation that ends: whoever has a great many keys tells the telemetry
+//! [not to](Telemetry::publish_on_calls).
 //!
 //! A limiter by key takes both [`Telemetry::rate_limit`], without a limiter, and [`Telemetry::keyed`].
 //!

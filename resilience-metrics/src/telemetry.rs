@@ -40,7 +40,8 @@ pub struct Telemetry {
 impl Telemetry {
     /// The metrics of the pipeline with this name, which is the value of every `pipeline` label.
     ///
-    /// The name is public, so it must not come from a request; two pipelines of a process need two names.
+    /// The name is public, so it must not come from a request. Two pipelines of a process need two names: what has gauges panics when it
+    /// is given a name that another telemetry of the same name and recorder has already given to something else.
     pub fn new(pipeline: impl Into<SharedString>) -> Self {
         Self {
             sink: Arc::new(Sink::new(pipeline.into())),

@@ -136,7 +136,7 @@ fn bare() -> Subject {
     Subject::service("bare", UPSTREAM)
 }
 
-fn config() -> Config {
+pub(super) fn config() -> Config {
     Config::new()
         .time_window(WINDOW)
         .min_calls(MIN_CALLS)

@@ -1,13 +1,17 @@
 //! Two policies of one kind cannot have one name in a pipeline.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
+use metrics_util::debugging::DebuggingRecorder;
 use resilience_core::{
     AdaptiveLimit, Bulkhead, CircuitBreaker, Quota, RateLimiter, RetryBudget, Throttle, adaptive, bulkhead,
     circuit_breaker, keyed::Snapshot, throttle,
 };
 use resilience_metrics::Telemetry;
-use tests::time::now;
+use tests::{recorded::Recorded, time::now};
 
 type Register = fn(&Telemetry);
 
@@ -47,6 +51,33 @@ async fn each_kind_has_names_of_its_own_and_says_which_is_taken() {
         assert_eq!(clash.downcast_ref::<String>(), Some(&expected));
         register(&Telemetry::new("ship"));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_telemetries_of_one_name_are_one_pipeline_to_a_recorder() {
+    let recorded = Recorded::start();
+    let first = Telemetry::new("pay");
+    for (_, register) in KINDS {
+        register(&first);
+    }
+    let second = Telemetry::new("pay");
+    for (kind, register) in KINDS {
+        let clash = catch_unwind(AssertUnwindSafe(|| register(&second))).unwrap_err();
+        let expected = format!("pipeline `pay` has another {kind} named `x`: {ADVICE}");
+        assert_eq!(clash.downcast_ref::<String>(), Some(&expected));
+        register(&Telemetry::new("pay").with_recorder(Arc::new(DebuggingRecorder::new())));
+    }
+    drop(first);
+    for (_, register) in KINDS {
+        register(&second);
+    }
+
+    let handle = RetryBudget::new();
+    let two = [Telemetry::new("ship"), Telemetry::new("ship")];
+    for telemetry in &two {
+        let _ = telemetry.retry("retry", Some(&handle));
+    }
+    drop(recorded);
 }
 
 /// Of one kind or not: what is said when `second` comes after `first`.

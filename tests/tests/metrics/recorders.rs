@@ -6,10 +6,10 @@ use std::{
 };
 
 use metrics_util::debugging::DebuggingRecorder;
-use resilience_core::{Event, Observer};
+use resilience_core::{Bulkhead, Call, Event, Observer, bulkhead};
 use resilience_metrics::Telemetry;
 use tests::recorded::{Readings, Recorded, read};
-use tower::Layer;
+use tower::{Layer, Service};
 
 use super::{Do, SECOND, call, classify, inner};
 
@@ -58,6 +58,21 @@ fn two_telemetries_of_a_process_can_have_a_recorder_each() {
         read(&snapshotter)
     });
     assert_eq!((cut(&pay), cut(&ship)), (Some(1), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_a_telemetry_stays_once_its_layers_and_calls_have_gone() {
+    let recorder = Arc::new(DebuggingRecorder::new());
+    let telemetry = Telemetry::new("pay").with_recorder(recorder.clone());
+    let layer = telemetry.operation_layer(classify);
+    let _ = telemetry.bulkhead("bulkhead", &Bulkhead::new(bulkhead::Config::new(1)));
+    let service = layer.layer(telemetry.attempt_layer(classify).layer(inner()));
+    call(&service, Do::Answer).await.unwrap();
+    let running = service.clone().call(Call::new(Do::Hang));
+    drop((telemetry, layer, service));
+    assert!(Arc::strong_count(&recorder) > 1);
+    drop(running);
+    assert_eq!(Arc::strong_count(&recorder), 1);
 }
 
 #[test]
