@@ -3,7 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{
-    future::{Ready, ready},
+    cell::Cell,
+    future::{Future, Ready, pending, ready},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    rc::Rc,
+    task::{self, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -35,6 +40,10 @@ fn call(deadline: Option<Deadline>) -> Call<u32> {
 async fn outgoing(own: Option<Deadline>) -> Option<Deadline> {
     let transport = service_fn(|call: Call<u32>| ready(Ok::<_, Failure>(call.context().deadline())));
     InheritLayer::new().layer(transport).oneshot(call(own)).await.unwrap()
+}
+
+fn poll_once<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Poll<T> {
+    future.poll(&mut task::Context::from_waker(Waker::noop()))
 }
 
 /// A server whose handler lets others run, and makes a call that has `own` as its deadline.
@@ -100,6 +109,57 @@ async fn what_is_over_is_refused_by_the_timeout_further_in() {
         refused,
         Error::Rejected { rejected: Rejected::DeadlineExceeded { called: false, .. }, .. }
     ));
+}
+
+/// Notes the deadline under which it is dropped.
+struct Last(Rc<Cell<Option<Deadline>>>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.0.set(inherited());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_it_runs_is_dropped_under_the_deadline_too() {
+    let seen = Rc::<Cell<_>>::default();
+    let last = Last(Rc::clone(&seen));
+    let mut hangs = Box::pin(with_deadline(until(250), async move {
+        let _last = last;
+        pending::<()>().await;
+    }));
+    assert!(poll_once(hangs.as_mut()).is_pending());
+    drop(hangs);
+    assert_eq!((seen.take(), inherited()), (until(250), None), "unfinished");
+
+    struct Holds(#[expect(dead_code, reason = "it is dropped")] Last);
+    impl Future for Holds {
+        type Output = ();
+        fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+    }
+    let mut holds = Box::pin(with_deadline(until(250), Holds(Last(Rc::clone(&seen)))));
+    assert!(poll_once(holds.as_mut()).is_ready());
+    assert_eq!((seen.take(), inherited()), (until(250), None), "as soon as it has completed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_leaves_no_deadline_behind() {
+    let mut panics = Box::pin(with_deadline(until(250), async {
+        assert_eq!(inherited(), None, "on purpose");
+    }));
+    let polled = catch_unwind(AssertUnwindSafe(|| poll_once(panics.as_mut())));
+    assert!(polled.is_err());
+    assert_eq!(inherited(), None);
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "polled after it had completed")]
+async fn it_is_not_polled_again() {
+    let mut done = Box::pin(with_deadline(None, ready(())));
+    assert!(poll_once(done.as_mut()).is_ready());
+    let _ = poll_once(done.as_mut());
 }
 
 /// An `http::Request` is not given a context for nothing.

@@ -1,19 +1,39 @@
 use std::{
+    cell::Cell,
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use pin_project_lite::pin_project;
 use resilience_core::{CarryContext, Deadline};
-use tokio::{task::futures::TaskLocalFuture, task_local};
 use tower_layer::Layer;
 use tower_service::Service;
 
-task_local! {
-    /// The deadline of what this task is working on.
-    static DEADLINE: Option<Deadline>;
+thread_local! {
+    /// The deadline of what is being polled on this thread.
+    static DEADLINE: Cell<Option<Deadline>> = const { Cell::new(None) };
+}
+
+/// Has code run under a deadline until it is dropped, and then puts back what was there.
+struct Under {
+    before: Option<Deadline>,
+}
+
+impl Under {
+    #[inline]
+    fn new(deadline: Option<Deadline>) -> Self {
+        // While a thread is being torn down it may be gone; nothing is handed on then.
+        Self { before: DEADLINE.try_with(|there| there.replace(deadline)).unwrap_or_default() }
+    }
+}
+
+impl Drop for Under {
+    #[inline]
+    fn drop(&mut self) {
+        let _ = DEADLINE.try_with(|there| there.set(self.before));
+    }
 }
 
 /// Hands the deadline of a call on to the calls that are made while its handler runs. On a server, directly around the handler.
@@ -85,22 +105,24 @@ where
     type Error = S::Error;
     type Future = WithDeadline<S::Future>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let deadline = nearer(request.context().and_then(|context| context.deadline()));
         // `call` may make calls itself.
-        let inner = DEADLINE.sync_scope(deadline, || self.inner.call(request));
-        WithDeadline { inner: DEADLINE.scope(deadline, inner) }
+        let _under = Under::new(deadline);
+        WithDeadline { inner: Some(self.inner.call(request)), deadline }
     }
 }
 
 /// The deadline that was handed on to the code that asks: by a [`HandOnLayer`] around it, or by [`with_deadline`].
 #[must_use]
 pub fn inherited() -> Option<Deadline> {
-    DEADLINE.try_with(|deadline| *deadline).ok().flatten()
+    DEADLINE.try_with(Cell::get).unwrap_or_default()
 }
 
 /// Runs `future` under a deadline: calls that it makes through an [`InheritLayer`](super::InheritLayer) take it over.
@@ -120,12 +142,16 @@ pub fn inherited() -> Option<Deadline> {
 /// # }
 /// ```
 pub fn with_deadline<F: Future>(deadline: Option<Deadline>, future: F) -> WithDeadline<F> {
-    WithDeadline { inner: DEADLINE.scope(nearer(deadline), future) }
+    WithDeadline { inner: Some(future), deadline: nearer(deadline) }
 }
 
 /// The earlier one of this deadline and the one that is inherited here.
+#[inline]
 fn nearer(deadline: Option<Deadline>) -> Option<Deadline> {
-    deadline.into_iter().chain(inherited()).reduce(Deadline::min)
+    match (deadline, inherited()) {
+        (Some(deadline), Some(inherited)) => Some(deadline.min(inherited)),
+        (deadline, inherited) => deadline.or(inherited),
+    }
 }
 
 pin_project! {
@@ -140,16 +166,36 @@ pin_project! {
     /// If it is polled again after it has completed.
     #[must_use = "futures do nothing unless polled"]
     pub struct WithDeadline<F> {
+        // Nothing once it has completed: it is dropped under its deadline.
         #[pin]
-        inner: TaskLocalFuture<Option<Deadline>, F>,
+        inner: Option<F>,
+        deadline: Option<Deadline>,
+    }
+
+    impl<F> PinnedDrop for WithDeadline<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.inner.is_some() {
+                let _under = Under::new(*this.deadline);
+                this.inner.set(None);
+            }
+        }
     }
 }
 
 impl<F: Future> Future for WithDeadline<F> {
     type Output = F::Output;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().inner.poll(cx)
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            panic!("a future under a deadline was polled after it had completed");
+        };
+        let _under = Under::new(*this.deadline);
+        let output = ready!(inner.poll(cx));
+        this.inner.set(None);
+        Poll::Ready(output)
     }
 }
 

@@ -7,7 +7,7 @@ use http::{HeaderName, Request, Response, StatusCode};
 use resilience_core::{Call, Quota, Registry, adaptive, bulkhead};
 use resilience_tower::{
     call::inherited,
-    http::rate_limit::HeaderKey,
+    http::{deadline::DeadlineHeader, rate_limit::HeaderKey},
     stack::{self, ServerHandle, ServerLayer, ServerSettings},
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -93,6 +93,24 @@ async fn the_deadline_is_the_callers_or_the_servers_whichever_is_earlier() {
     hanging.headers_mut().insert("x-request-timeout-ms", "250".parse().unwrap());
     assert_eq!(status(&app, hanging).await, StatusCode::GATEWAY_TIMEOUT);
     assert!((250 * MS..260 * MS).contains(&(now() - start)));
+}
+
+/// What a layer is made of is put together once; a layer that is changed afterwards is another.
+#[tokio::test(start_paused = true)]
+async fn a_setting_after_the_first_service_is_for_those_to_come() {
+    let layer = stack::server("api");
+    let before = app(layer.clone());
+    let other = HeaderName::from_static("x-time-left");
+    let after = app(layer.clone().deadline_header(DeadlineHeader::milliseconds(other)));
+    let left = async |app: &Router, header: &'static str| {
+        let mut request = request("/left");
+        request.headers_mut().insert(header, "250".parse().unwrap());
+        text(app.clone().oneshot(request).await.unwrap()).await
+    };
+    assert_eq!(left(&before, "x-request-timeout-ms").await, "250");
+    assert_eq!(left(&after, "x-request-timeout-ms").await, "30000");
+    assert_eq!(left(&after, "x-time-left").await, "250");
+    assert_eq!(left(&app(layer), "x-request-timeout-ms").await, "250");
 }
 
 #[tokio::test(start_paused = true)]

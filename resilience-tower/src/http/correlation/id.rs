@@ -1,6 +1,7 @@
 use std::{error, fmt, str::FromStr};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
 
 /// An id that is safe to log, to send on and to put into a URL: from 1 to 64 of the characters `A-Z`, `a-z`, `0-9`, `-`, `.`, `_`
 /// and `~`.
@@ -37,9 +38,14 @@ impl CorrelationId {
 
     /// All 32 digits, also where the first ones are zeros.
     fn from_bits(bits: u128) -> Self {
-        let digit = |place: usize| char::from_digit((bits >> (4 * (31 - place)) & 0xf) as u32, 16);
-        let digits: [u8; 32] = std::array::from_fn(|place| digit(place).map_or(b'0', |digit| digit as u8));
-        match HeaderValue::from_bytes(&digits) {
+        let bytes = bits.to_be_bytes();
+        let digits: [u8; 32] = std::array::from_fn(|place| {
+            let byte = bytes[place / 2];
+            let digit = if place % 2 == 0 { byte >> 4 } else { byte & 0xf };
+            if digit < 10 { b'0' + digit } else { b'a' - 10 + digit }
+        });
+        // With an owner there is one allocation, however many copies there will be.
+        match HeaderValue::from_maybe_shared(Bytes::from_owner(digits)) {
             Ok(value) => Self(value),
             Err(_) => unreachable!("digits are valid in a header"),
         }
@@ -49,7 +55,35 @@ impl CorrelationId {
     #[must_use]
     pub fn of(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
         let mut values = headers.get_all(name).iter();
-        match (values.next(), values.next()) {
+        Self::only(values.next(), values.next())
+    }
+
+    /// The id in these headers if it is good; else what `create` makes, which is then there in place of all that was.
+    pub(super) fn of_or_insert(
+        headers: &mut HeaderMap,
+        name: &HeaderName,
+        create: impl FnOnce() -> Self,
+    ) -> Self {
+        match headers.entry(name) {
+            Entry::Occupied(mut entry) => {
+                let mut values = entry.iter();
+                let id = Self::only(values.next(), values.next());
+                id.unwrap_or_else(|| {
+                    let id = create();
+                    entry.insert(id.clone().into());
+                    id
+                })
+            }
+            Entry::Vacant(entry) => {
+                let id = create();
+                entry.insert(id.clone().into());
+                id
+            }
+        }
+    }
+
+    fn only(first: Option<&HeaderValue>, second: Option<&HeaderValue>) -> Option<Self> {
+        match (first, second) {
             (Some(value), None) if is_good(value.as_bytes()) => Some(Self(value.clone())),
             _ => None,
         }
@@ -63,9 +97,19 @@ impl CorrelationId {
 }
 
 fn is_good(text: &[u8]) -> bool {
-    let is_unreserved = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
-    (1..=CorrelationId::MAX_LEN).contains(&text.len()) && text.iter().all(is_unreserved)
+    (1..=CorrelationId::MAX_LEN).contains(&text.len())
+        && text.iter().all(|&byte| UNRESERVED[usize::from(byte)])
 }
+
+static UNRESERVED: [bool; 256] = {
+    let unreserved = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    let (mut table, mut at) = ([false; 256], 0);
+    while at < unreserved.len() {
+        table[unreserved[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 impl FromStr for CorrelationId {
     type Err = InvalidId;

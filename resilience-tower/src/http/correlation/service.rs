@@ -28,13 +28,7 @@ where
 
     fn call(&mut self, mut request: Req) -> Self::Future {
         let CorrelationLayer { name, create, answered } = &self.layer;
-        let headers = request.headers_mut();
-        let id = CorrelationId::of(headers, name).unwrap_or_else(|| {
-            let id = create();
-            // In place of all that is there.
-            headers.insert(name, id.clone().into());
-            id
-        });
+        let id = CorrelationId::of_or_insert(request.headers_mut(), name, create);
         let answer = answered.then(|| (name.clone(), id));
         ResponseFuture::new(self.inner.call(request), answer)
     }

@@ -34,19 +34,17 @@ pin_project! {
         S: Service<Req>,
     {
         #[pin]
-        phase: Phase<S::Future>,
-        // What the call will be made with, until it is made.
-        queued: Option<Queued<S, Req, O>>,
+        phase: Phase<S::Future, Queued<S, Req, O>>,
     }
 }
 
 pin_project! {
     #[project = PhaseProj]
-    enum Phase<F> {
+    enum Phase<F, Q> {
         /// Waiting for the turn.
-        Waiting { #[pin] timer: Sleep },
+        Waiting { #[pin] timer: Sleep, queued: Option<Q> },
         /// It has come; waiting for the inner service to be ready.
-        Readying,
+        Readying { queued: Option<Q> },
         /// The call is made.
         Calling { #[pin] inner: F },
         /// It never will be.
@@ -96,21 +94,24 @@ impl Drop for Place {
 impl<S: Service<Req>, Req, O> ResponseFuture<S, Req, O> {
     #[inline]
     pub(super) const fn call(inner: S::Future) -> Self {
-        Self { phase: Phase::Calling { inner }, queued: None }
+        Self { phase: Phase::Calling { inner } }
     }
 
     pub(super) const fn refused(rejected: Rejected) -> Self {
-        Self { phase: Phase::Refused { rejected }, queued: None }
+        Self { phase: Phase::Refused { rejected } }
     }
 
     /// Its turn comes at the end of its wait, which began then; at once, if the wait is not enforced.
     pub(super) fn queued(queued: Queued<S, Req, O>, since: Option<Instant>) -> Self {
         let wait = queued.wait();
+        let queued = Some(queued);
         let phase = match since {
-            Some(since) if !wait.is_zero() => Phase::Waiting { timer: time::sleep_until(since + wait) },
-            _ => Phase::Readying,
+            Some(since) if !wait.is_zero() => {
+                Phase::Waiting { timer: time::sleep_until(since + wait), queued }
+            }
+            _ => Phase::Readying { queued },
         };
-        Self { phase, queued: Some(queued) }
+        Self { phase }
     }
 }
 
@@ -129,15 +130,16 @@ where
             match this.phase.as_mut().project() {
                 PhaseProj::Calling { inner } => return inner.poll(cx),
                 PhaseProj::Refused { rejected } => return Poll::Ready(Err((*rejected).into())),
-                PhaseProj::Waiting { timer } => {
+                PhaseProj::Waiting { timer, queued } => {
                     ready!(time::poll_timer(timer, cx));
-                    if let Some(queued) = this.queued {
+                    let queued = queued.take();
+                    if let Some(queued) = &queued {
                         tell_delayed(queued);
                     }
-                    this.phase.set(Phase::Readying);
+                    this.phase.set(Phase::Readying { queued });
                 }
-                PhaseProj::Readying => {
-                    let called = ready!(poll_call(this.queued, cx));
+                PhaseProj::Readying { queued } => {
+                    let called = ready!(poll_call(queued, cx));
                     match called {
                         Ok(inner) => this.phase.set(Phase::Calling { inner }),
                         Err(error) => {
@@ -188,7 +190,7 @@ impl<S: Service<Req>, Req, O> fmt::Debug for ResponseFuture<S, Req, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let phase = match &self.phase {
             Phase::Waiting { .. } => "Waiting",
-            Phase::Readying => "Readying",
+            Phase::Readying { .. } => "Readying",
             Phase::Calling { .. } => "Calling",
             Phase::Refused { .. } => "Refused",
             Phase::Done => "Done",

@@ -1,20 +1,20 @@
-use std::{hash::Hash, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    hash::Hash,
+    num::NonZeroUsize,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use resilience_core::{Observer, RateLimiter};
 use tower_layer::{Identity, Layer};
 
-use super::{Enter, Parts, ServerHandle, ServerSettings, handle::SetQuota};
+use super::{Enter, Parts, ServerHandle, ServerSettings, handle::SetQuota, policies::Policies};
 use crate::{
-    AdaptiveLayer, BulkheadLayer, TimeoutLayer, TransportLayer,
     adaptive::{self, Unshared},
-    call::HandOnLayer,
-    http::{
-        ClassifyStatus, RespondLayer,
-        correlation::CorrelationLayer,
-        deadline::{DeadlineHeader, ReadDeadlineLayer},
-    },
-    rate_limit::{self, RateLimitByLayer},
-    stack::{Invalid, optional::OptionalLayer},
+    http::{ClassifyStatus, RespondLayer, correlation::CorrelationLayer, deadline::DeadlineHeader},
+    rate_limit,
+    stack::Invalid,
     time,
 };
 
@@ -49,7 +49,7 @@ pub fn server(name: &str) -> ServerLayer {
 /// # Clone
 ///
 /// A clone shares all state: every service that the layer and its clones make belongs to one stack. `axum` makes one per route.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServerLayer<
     F = Unshared,
     L = RateLimiter,
@@ -58,14 +58,16 @@ pub struct ServerLayer<
     Op = Identity,
     R = RespondLayer,
 > {
-    handle: ServerHandle,
-    limits: Option<L>,
-    share: F,
-    classify: C,
-    observer: O,
+    pub(super) handle: ServerHandle,
+    pub(super) limits: Option<L>,
+    pub(super) share: F,
+    pub(super) classify: C,
+    pub(super) observer: O,
     operation: Op,
     respond: R,
-    header: DeadlineHeader,
+    pub(super) header: DeadlineHeader,
+    /// Made of the above when the first service is.
+    policies: Arc<OnceLock<Policies<F, L, C, O>>>,
 }
 
 impl ServerLayer {
@@ -93,6 +95,7 @@ impl ServerLayer {
             operation: Identity::new(),
             respond: RespondLayer::new(),
             header: DeadlineHeader::default(),
+            policies: Arc::default(),
         }
     }
 }
@@ -122,41 +125,74 @@ impl<F, L, C, O, Op, R> ServerLayer<F, L, C, O, Op, R> {
         let Self { classify, observer, operation, respond, header, .. } = self;
         let handle = ServerHandle::new(self.handle.name(), &settings, set_quota);
         let share = adaptive::ByKey::new(key);
-        ServerLayer { handle, limits, share, classify, observer, operation, respond, header }
+        ServerLayer {
+            handle,
+            limits,
+            share,
+            classify,
+            observer,
+            operation,
+            respond,
+            header,
+            policies: Arc::default(),
+        }
     }
 
     /// Judges answers by `classify`, for the adaptive limit. By their status by default.
     #[must_use]
     pub fn classify<D>(self, classify: D) -> ServerLayer<F, L, D, O, Op, R> {
         let Self { handle, limits, share, observer, operation, respond, header, .. } = self;
-        ServerLayer { handle, limits, share, classify, observer, operation, respond, header }
+        ServerLayer {
+            handle,
+            limits,
+            share,
+            classify,
+            observer,
+            operation,
+            respond,
+            header,
+            policies: Arc::default(),
+        }
     }
 
     /// Tells `observer` of what all policies decide.
     #[must_use]
     pub fn with_observer<P>(self, observer: P) -> ServerLayer<F, L, C, P, Op, R> {
         let Self { handle, limits, share, classify, operation, respond, header, .. } = self;
-        ServerLayer { handle, limits, share, classify, observer, operation, respond, header }
+        ServerLayer {
+            handle,
+            limits,
+            share,
+            classify,
+            observer,
+            operation,
+            respond,
+            header,
+            policies: Arc::default(),
+        }
     }
 
     /// Puts `layer` around the whole operation: metrics, a span. It sees refusals as errors.
     #[must_use]
     pub fn operation<M>(self, layer: M) -> ServerLayer<F, L, C, O, M, R> {
-        let Self { handle, limits, share, classify, observer, respond, header, .. } = self;
-        ServerLayer { handle, limits, share, classify, observer, operation: layer, respond, header }
+        let Self { handle, limits, share, classify, observer, respond, header, policies, .. } = self;
+        let operation = layer;
+        ServerLayer { handle, limits, share, classify, observer, operation, respond, header, policies }
     }
 
     /// Turns refusals into responses by `layer`, in place of a [`RespondLayer`].
     #[must_use]
     pub fn respond<M>(self, layer: M) -> ServerLayer<F, L, C, O, Op, M> {
-        let Self { handle, limits, share, classify, observer, operation, header, .. } = self;
-        ServerLayer { handle, limits, share, classify, observer, operation, respond: layer, header }
+        let Self { handle, limits, share, classify, observer, operation, header, policies, .. } = self;
+        let respond = layer;
+        ServerLayer { handle, limits, share, classify, observer, operation, respond, header, policies }
     }
 
     /// Reads the caller's deadline from this header. By default `x-request-timeout-ms`.
     #[must_use]
     pub fn deadline_header(mut self, header: DeadlineHeader) -> Self {
         self.header = header;
+        self.policies = Arc::default();
         self
     }
 
@@ -193,33 +229,15 @@ where
     type Service = <CorrelationLayer as Layer<R::Service>>::Service;
 
     fn layer(&self, inner: S) -> Self::Service {
-        /// What the stack says itself for each request is in its context.
-        const ELSEWHERE: Duration = Duration::MAX;
-        let observer = || self.observer.clone();
-        let limits = &self.handle.limits;
-        let adaptive = limits.adaptive.clone().map(|limit| {
-            AdaptiveLayer::with_limit(limit)
-                .classify(self.classify.clone())
-                .with_observer(observer())
-                .with_share(self.share.clone())
-        });
-        let rate_limit =
-            self.limits.clone().map(|limits| RateLimitByLayer::with_limits(limits).with_observer(observer()));
-        let bulkhead = limits
-            .bulkhead
-            .clone()
-            .map(|bulkhead| BulkheadLayer::with_bulkhead(bulkhead).with_observer(observer()));
-        let read = ReadDeadlineLayer::new()
-            .header(self.header.clone())
-            .max(self.handle.settings().max_deadline)
-            .with_observer(observer());
-
-        let inner = HandOnLayer::new().layer(TransportLayer::new().layer(inner));
-        let inner = TimeoutLayer::total(ELSEWHERE).with_observer(observer()).layer(inner);
-        let inner = read.layer(OptionalLayer(bulkhead).layer(inner));
-        let inner = OptionalLayer(adaptive).layer(OptionalLayer(rate_limit).layer(inner));
-        let inner = limits.drain.clone().with_observer(observer()).until_body_end().layer(inner);
-        let inner = self.operation.layer(Enter::new(inner, Arc::clone(limits)));
+        let policies = self.policies.get_or_init(|| Policies::new(self));
+        let inner = Enter::new(policies.layer(inner), Arc::clone(&self.handle.limits));
+        let inner = self.operation.layer(inner);
         CorrelationLayer::new().answered(true).layer(self.respond.layer(inner))
+    }
+}
+
+impl<F, L, C, O, Op, R> fmt::Debug for ServerLayer<F, L, C, O, Op, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerLayer").field("handle", &self.handle).finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@ mod handle;
 mod layer;
 #[cfg(feature = "serde")]
 mod patch;
+mod policies;
 mod service;
 mod settings;
 

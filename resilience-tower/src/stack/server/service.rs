@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// The parts of a server's stack inside the operation slot, by name.
-pub type Parts<S, F, L, C, O> = Enter<Drain<Limited<Rated<Timed<S, O>, L, O>, F, C, O>, O, UntilBodyEnd>>;
+pub type Parts<S, F, L, C, O> = Enter<Guarded<S, F, L, C, O>>;
+pub(super) type Guarded<S, F, L, C, O> = Drain<Limited<Rated<Timed<S, O>, L, O>, F, C, O>, O, UntilBodyEnd>;
 /// Under an adaptive limit, or without.
 type Limited<S, F, C, O> = Optional<Adaptive<S, C, O, F>, S>;
 type Rated<S, L, O> = Optional<RateLimitBy<S, L, O>, S>;
