@@ -95,6 +95,9 @@ async fn a_spawned_task_has_it_only_if_it_is_given() {
     assert_eq!(handler.oneshot(call(until(250))).await, Ok((None, until(250))));
     let nearest = with_deadline(until(100), async { with_deadline(until(300), async { inherited() }).await });
     assert_eq!(nearest.await, until(100));
+    let after =
+        with_deadline(until(500), async { (with_deadline(until(100), ready(())).await, inherited()) });
+    assert_eq!(after.await, ((), until(500)), "what was there is there again");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
 //! The client's stack: see the [module](super).
 
 mod carried;
+#[cfg(feature = "http")]
+mod destination;
 mod handle;
 mod layer;
 #[cfg(feature = "serde")]
@@ -9,10 +11,10 @@ mod request;
 mod service;
 mod settings;
 
+#[cfg(feature = "http")]
+pub use self::destination::Destination;
 #[cfg(feature = "serde")]
 pub use self::patch::ClientPatch;
-#[cfg(feature = "http")]
-pub use self::request::Destination;
 pub use self::{
     carried::{Carried, Routed},
     handle::ClientHandle,

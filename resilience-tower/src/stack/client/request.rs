@@ -58,37 +58,6 @@ impl<Req> Key<Req> for OneDestination {
     }
 }
 
-/// The destination of a request is the authority of its URI, host and port: what a breaker or a budget should be for.
-///
-/// Requests without one share a destination.
-#[cfg(feature = "http")]
-#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Destination;
-
-#[cfg(feature = "http")]
-impl<B> Key<Call<http::Request<B>>> for Destination {
-    type Key = str;
-
-    #[inline]
-    fn look<R>(&self, call: &Call<http::Request<B>>, look: impl FnOnce(&str) -> R) -> R {
-        let authority = call.request().uri().authority().map_or("", |authority| authority.as_str());
-        // Without the user's name and password.
-        look(authority.rsplit('@').next().unwrap_or_default())
-    }
-}
-
-#[cfg(feature = "reqwest")]
-impl Key<Call<reqwest::Request>> for Destination {
-    type Key = str;
-
-    #[inline]
-    fn look<R>(&self, call: &Call<reqwest::Request>, look: impl FnOnce(&str) -> R) -> R {
-        let authority = call.request().url().authority();
-        look(authority.rsplit('@').next().unwrap_or_default())
-    }
-}
-
 /// Puts each request into a [`Call`], in front of the parts of a stack.
 #[derive(Clone, Debug)]
 pub struct Plain<S> {
