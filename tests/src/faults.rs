@@ -10,7 +10,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     sync::Notify,
 };
@@ -130,12 +130,12 @@ async fn serve(mut connection: TcpStream, fault: Fault, shared: &Shared) -> io::
 }
 
 /// Until the client closes it.
-async fn keep(mut connection: TcpStream) -> io::Result<()> {
+pub(crate) async fn keep(mut connection: TcpStream) -> io::Result<()> {
     tokio::io::copy(&mut connection, &mut tokio::io::sink()).await.map(|_| ())
 }
 
 /// Reads a head, and a body whose length it says or that is chunked.
-async fn read_request(connection: &mut TcpStream) -> io::Result<()> {
+pub(crate) async fn read_request(connection: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
     let mut request = Vec::new();
     while !is_complete(&request) {
         if connection.read_buf(&mut request).await? == 0 {

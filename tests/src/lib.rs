@@ -10,6 +10,8 @@ pub mod server;
 pub mod shop;
 pub mod text;
 pub mod time;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 /// The programs of the README, so that they compile and run.
 #[cfg(doctest)]

@@ -173,9 +173,10 @@ async fn a_name_that_is_not_known_is_an_error_of_connecting() {
     assert_eq!(names.0.load(Ordering::SeqCst), 4);
 }
 
-/// With a `reqwest` that speaks TLS the handshake fails; without, it does not even try. The caller cannot tell.
+/// A `reqwest` that speaks TLS tries, and fails alike: see `reqwest_tls`.
+#[cfg(not(feature = "tls"))]
 #[tokio::test]
-async fn https_to_a_port_that_speaks_none_is_an_error_of_connecting() {
+async fn https_without_tls_in_reqwest_is_an_error_of_connecting() {
     let (client, server) = (client(), server(Fault::None).await);
     let url = server.url().replace("http:", "https:");
     for error in opens_alone(&client, &server.host(), || client.get(&url)).await {
