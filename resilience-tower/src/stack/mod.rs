@@ -39,7 +39,12 @@
 //! correlation id from the header of the request.
 //!
 //! A drain waits until the bodies of responses have been read; all other parts let go of a request when the head of its response
-//! is there.
+//! is there. A connection that is switched over (`101`, as for a WebSocket) is nobody's request from then on: nothing is held for it, no
+//! timeout ends it, and a drain does not wait for it.
+//!
+//! Until a handler has read the body of a request, it takes as long as the client takes to send it, and nobody can tell for what it
+//! waits: clients that send slowly look like a slow handler to the adaptive limit. Where clients may be slow and bodies are read whole,
+//! have them read outside of the stack: by a proxy that buffers requests, or by a layer of your own.
 //!
 //! # In and out of a client's stack
 //!

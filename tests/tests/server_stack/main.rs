@@ -9,11 +9,14 @@ mod ends;
 mod gate;
 mod ids;
 mod on_hyper;
+mod over_http2;
 mod refusals;
 mod routes;
 mod shape;
+mod slow_bodies;
 mod tenants;
 mod unkept;
+mod upgrades;
 
 use std::time::Duration;
 
