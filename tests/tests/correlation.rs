@@ -188,3 +188,90 @@ async fn the_name_and_the_maker_of_ids_can_be_chosen() {
     let response = raw(address, b"x-request-id: mine\r\n").await;
     assert!(response.contains("\r\nx-request-id: mine\r\n"), "{response}");
 }
+
+/// The ids that are found while a server works.
+mod handed_on {
+    use std::{
+        convert::Infallible,
+        panic::{AssertUnwindSafe, catch_unwind},
+        pin::pin,
+        task::{self, Poll, Waker},
+    };
+
+    use http::{Request, Response};
+    use resilience_tower::http::correlation::{self, InheritLayer};
+    use tower::{Layer, service_fn};
+
+    use super::*;
+
+    fn request(id: Option<&str>) -> Request<()> {
+        let mut request = Request::new(());
+        if let Some(id) = id {
+            request.headers_mut().insert(X_CORRELATION_ID, id.parse().unwrap());
+        }
+        request
+    }
+
+    fn found() -> Option<String> {
+        correlation::inherited().map(|id| id.as_str().to_owned())
+    }
+
+    #[tokio::test]
+    async fn calls_on_one_task_do_not_mix() {
+        let server = CorrelationLayer::new().answered(true).layer(service_fn(async |_: Request<()>| {
+            tokio::task::yield_now().await;
+            let before = found();
+            tokio::task::yield_now().await;
+            assert_eq!(found(), before);
+            Ok::<_, Infallible>(Response::new(before))
+        }));
+        let ask = |id| server.clone().oneshot(request(Some(id)));
+        let (one, two) = tokio::join!(ask("one"), ask("two"));
+        for (answer, id) in [(one, "one"), (two, "two")] {
+            let answer = answer.unwrap();
+            assert_eq!(answer.headers()[X_CORRELATION_ID], id);
+            assert_eq!(answer.into_body().as_deref(), Some(id));
+        }
+        assert_eq!(found(), None, "outside there is none");
+    }
+
+    #[tokio::test]
+    async fn a_server_within_a_server_has_its_own_and_leaves_the_others() {
+        let inner = CorrelationLayer::new()
+            .layer(service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(found()))));
+        let outer = CorrelationLayer::new().layer(service_fn(move |_: Request<()>| {
+            let inner = inner.clone();
+            async move {
+                let seen = inner.oneshot(request(Some("inner"))).await.unwrap().into_body();
+                Ok::<_, Infallible>(Response::new((seen, found())))
+            }
+        }));
+        let (inner, outer) = outer.oneshot(request(Some("outer"))).await.unwrap().into_body();
+        assert_eq!((inner.as_deref(), outer.as_deref()), (Some("inner"), Some("outer")));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_made_at_once_finds_it_too_and_may_say_it_in_another_header() {
+        let name = HeaderName::from_static("x-request-id");
+        let client = InheritLayer::new().header(name).layer(service_fn(|sent: Request<()>| {
+            std::future::ready(Ok::<_, Infallible>(Response::new(sent.headers().clone())))
+        }));
+        let mut server = CorrelationLayer::new()
+            .layer(service_fn(move |_: Request<()>| client.clone().call(request(None))));
+        let sent = server.ready().await.unwrap().call(request(Some("one"))).await.unwrap().into_body();
+        assert_eq!(sent["x-request-id"], "one");
+    }
+
+    #[test]
+    fn a_panic_leaves_no_id_behind() {
+        let mut server = CorrelationLayer::new().layer(service_fn(
+            async |_: Request<()>| -> Result<Response<()>, Infallible> {
+                panic!("on purpose: {:?}", found())
+            },
+        ));
+        let mut answer = pin!(server.call(request(Some("one"))));
+        let poll = || -> Poll<_> { answer.as_mut().poll(&mut task::Context::from_waker(Waker::noop())) };
+        assert!(catch_unwind(AssertUnwindSafe(poll)).is_err());
+        assert_eq!(found(), None);
+    }
+}

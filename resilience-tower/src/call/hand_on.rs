@@ -11,29 +11,11 @@ use resilience_core::{CarryContext, Deadline};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::under::Under;
+
 thread_local! {
     /// The deadline of what is being polled on this thread.
     static DEADLINE: Cell<Option<Deadline>> = const { Cell::new(None) };
-}
-
-/// Has code run under a deadline until it is dropped, and then puts back what was there.
-struct Under {
-    before: Option<Deadline>,
-}
-
-impl Under {
-    #[inline]
-    fn new(deadline: Option<Deadline>) -> Self {
-        // While a thread is being torn down it may be gone; nothing is handed on then.
-        Self { before: DEADLINE.try_with(|there| there.replace(deadline)).unwrap_or_default() }
-    }
-}
-
-impl Drop for Under {
-    #[inline]
-    fn drop(&mut self) {
-        let _ = DEADLINE.try_with(|there| there.set(self.before));
-    }
 }
 
 /// Hands the deadline of a call on to the calls that are made while its handler runs. On a server, directly around the handler.
@@ -114,7 +96,7 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let deadline = nearer(request.context().and_then(|context| context.deadline()));
         // `call` may make calls itself.
-        let _under = Under::new(deadline);
+        let _under = Under::new(&DEADLINE, deadline);
         WithDeadline { inner: Some(self.inner.call(request)), deadline }
     }
 }
@@ -176,7 +158,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.inner.is_some() {
-                let _under = Under::new(*this.deadline);
+                let _under = Under::new(&DEADLINE, *this.deadline);
                 this.inner.set(None);
             }
         }
@@ -192,7 +174,7 @@ impl<F: Future> Future for WithDeadline<F> {
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             panic!("a future under a deadline was polled after it had completed");
         };
-        let _under = Under::new(*this.deadline);
+        let _under = Under::new(&DEADLINE, *this.deadline);
         let output = ready!(inner.poll(cx));
         this.inner.set(None);
         Poll::Ready(output)

@@ -4,6 +4,7 @@
 mod hand_on;
 mod inherit;
 mod transport;
+pub(crate) mod under;
 mod wrap;
 
 #[doc(no_inline)]

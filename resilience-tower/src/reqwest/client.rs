@@ -99,12 +99,12 @@ impl<S> Client<S> {
     /// # }
     /// ```
     #[must_use]
-    pub fn with_layer<Q, C, O, Op, At>(
-        layer: ClientLayer<String, Q, C, O, Op, At>,
+    pub fn with_layer<Q, C, O, Op, At, W>(
+        layer: ClientLayer<String, Q, C, O, Op, At, W>,
         inner: reqwest::Client,
     ) -> Self
     where
-        Calls<ClientLayer<String, Q, C, O, Op, At>>: Layer<WithoutUrl, Service = S>,
+        Calls<ClientLayer<String, Q, C, O, Op, At, W>>: Layer<WithoutUrl, Service = S>,
     {
         let handle = layer.handle().clone();
         let stack = layer.calls().layer(WithoutUrl::new(inner.clone()));

@@ -18,7 +18,9 @@
 //! | slot for the [attempt](ClientLayer::attempt) | empty | |
 //! | attempt timeout | 2 s | |
 //!
-//! A call that a handler makes under a server's stack inherits the deadline of the request that it works on.
+//! A call that a handler makes under a server's stack inherits the deadline of the request that it works on. The next server hears of
+//! it, and of the correlation id, if told so: [`forward_deadline`](ClientLayer::forward_deadline) and
+//! [`forward_correlation_id`](ClientLayer::forward_correlation_id) (feature `http`), for servers of one's own.
 //!
 //! # A server, outermost first
 //!

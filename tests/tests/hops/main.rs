@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod forwarded;
 mod over_grpc;
 mod over_http;
 

@@ -74,7 +74,7 @@ pub fn client_with<T>(name: &str, settings: &ClientSettings, channel: T) -> Resu
 
 /// A [`Client`] that is made of settings alone, around a channel `T`.
 pub type Guarded<T> =
-    Client<stack::Client<Parts<Wire<T>, ClassifyChannel, (), Written>, String, Destination>>;
+    Client<stack::Client<Parts<Wire<T>, ClassifyChannel, (), Identity, Written>, String, Destination>>;
 type Written = Stack<WriteDeadlineLayer, Identity>;
 
 fn guarded<T>(layer: ClientLayer, channel: T) -> Guarded<T> {
@@ -130,9 +130,9 @@ impl<S, K> Client<S, K> {
     /// # }
     /// ```
     #[must_use]
-    pub fn with_layer<T, Q, C, O, Op, At>(layer: ClientLayer<K, Q, C, O, Op, At>, channel: T) -> Self
+    pub fn with_layer<T, Q, C, O, Op, At, W>(layer: ClientLayer<K, Q, C, O, Op, At, W>, channel: T) -> Self
     where
-        Calls<ClientLayer<K, Q, C, O, Op, Stack<WriteDeadlineLayer, At>>>: Layer<Wire<T>, Service = S>,
+        Calls<ClientLayer<K, Q, C, O, Op, At, Stack<WriteDeadlineLayer, W>>>: Layer<Wire<T>, Service = S>,
     {
         let handle = layer.handle().clone();
         let written = layer.inside_attempt(WriteDeadlineLayer::new().header(DeadlineHeader::grpc())).calls();

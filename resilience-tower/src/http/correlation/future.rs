@@ -10,8 +10,8 @@ use std::{
 use http::HeaderName;
 use pin_project_lite::pin_project;
 
-use super::CorrelationId;
-use crate::http::Headers;
+use super::{CorrelationId, inherit::ID};
+use crate::{call::under::Under, http::Headers};
 
 pin_project! {
     /// The response of [`Correlation`](super::Correlation).
@@ -19,14 +19,16 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        // What the response is to say, if anything.
-        answer: Option<(HeaderName, CorrelationId)>,
+        // Elsewhere while the inner future is polled.
+        id: Option<CorrelationId>,
+        // Where the response is to say it, if at all.
+        answer: Option<HeaderName>,
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) const fn new(inner: F, answer: Option<(HeaderName, CorrelationId)>) -> Self {
-        Self { inner, answer }
+    pub(super) const fn new(inner: F, id: Option<CorrelationId>, answer: Option<HeaderName>) -> Self {
+        Self { inner, id, answer }
     }
 }
 
@@ -39,8 +41,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut result = ready!(this.inner.poll(cx));
-        if let (Ok(response), Some((name, id))) = (&mut result, this.answer.take()) {
+        let under = Under::new(&ID, this.id.take());
+        let polled = this.inner.poll(cx);
+        *this.id = under.end();
+        let mut result = ready!(polled);
+        if let (Ok(response), Some(name), Some(id)) = (&mut result, this.answer.take(), this.id.take()) {
             response.headers_mut().insert(name, id.into());
         }
         Poll::Ready(result)

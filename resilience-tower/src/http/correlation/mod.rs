@@ -13,8 +13,13 @@
 //!
 //! # In a client
 //!
-//! Outside of the retry layer; inside of it each attempt would get an id of its own. A handler that calls another service
-//! copies its own id to the request it makes:
+//! Outside of the retry layer; inside of it each attempt would get an id of its own.
+//!
+//! # From a server to the next
+//!
+//! The calls that a handler makes take its id over by an [`InheritLayer`] in the client, or in one word with a
+//! [stack](crate::stack::ClientLayer::forward_correlation_id). It finds the id on the handler's task. What is spawned is another task: there
+//! the id is copied by hand:
 //!
 //! ```
 //! use http::{HeaderMap, Request};
@@ -34,11 +39,13 @@
 
 pub mod future;
 mod id;
+mod inherit;
 mod layer;
 mod service;
 
 pub use self::{
     id::{CorrelationId, InvalidId},
+    inherit::{Inherit, InheritLayer, inherited},
     layer::{CorrelationLayer, X_CORRELATION_ID},
     service::Correlation,
 };

@@ -2,8 +2,8 @@ use std::task::{Context, Poll};
 
 use tower_service::Service;
 
-use super::{CorrelationId, CorrelationLayer, future::ResponseFuture};
-use crate::http::Headers;
+use super::{CorrelationId, CorrelationLayer, future::ResponseFuture, inherit::ID};
+use crate::{call::under::Under, http::Headers};
 
 /// The service of [`CorrelationLayer`].
 #[derive(Clone, Debug)]
@@ -29,7 +29,10 @@ where
     fn call(&mut self, mut request: Req) -> Self::Future {
         let CorrelationLayer { name, create, answered } = &self.layer;
         let id = CorrelationId::of_or_insert(request.headers_mut(), name, create);
-        let answer = answered.then(|| (name.clone(), id));
-        ResponseFuture::new(self.inner.call(request), answer)
+        let answer = answered.then(|| name.clone());
+        // `call` may make calls itself.
+        let under = Under::new(&ID, Some(id));
+        let inner = self.inner.call(request);
+        ResponseFuture::new(inner, under.end(), answer)
     }
 }

@@ -1,13 +1,15 @@
 use std::{hash::Hash, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use resilience_core::{ErrorsAreFailures, Observer, RetryPolicy};
-#[cfg(feature = "grpc")]
+#[cfg(feature = "http")]
 use tower_layer::Stack;
 use tower_layer::{Identity, Layer};
 
 use super::{
     Client, ClientHandle, ClientSettings, OneDestination, Parts, Plain, carried::Carried, service::Attempt,
 };
+#[cfg(feature = "http")]
+use crate::http::{correlation, deadline::WriteDeadlineLayer};
 use crate::{
     BulkheadLayer, PerKeyLayer, RateLimitLayer, RetryLayer, TimeoutLayer, TransportLayer,
     per_key::{ByKey, Table},
@@ -45,6 +47,7 @@ pub struct ClientLayer<
     O = (),
     Op = Identity,
     At = Identity,
+    W = Identity,
 > {
     handle: ClientHandle<K>,
     key: Q,
@@ -52,6 +55,8 @@ pub struct ClientLayer<
     observer: O,
     operation: Op,
     attempt: At,
+    /// What writes to the wire, inside of all else that is around an attempt.
+    wire: W,
 }
 
 impl ClientLayer {
@@ -73,6 +78,7 @@ impl ClientLayer {
             observer: (),
             operation: Identity::new(),
             attempt: Identity::new(),
+            wire: Identity::new(),
         }
     }
 }
@@ -82,44 +88,44 @@ fn table<K: Hash + Eq>(settings: &ClientSettings) -> Arc<Table<K>> {
     Arc::new(Table::new(settings.per_key(), CAPACITY, Duration::from_secs(600)))
 }
 
-impl<K, Q, C, O, Op, At> ClientLayer<K, Q, C, O, Op, At> {
+impl<K, Q, C, O, Op, At, W> ClientLayer<K, Q, C, O, Op, At, W> {
     /// Gives each destination policies of its own: `key` is a function of the [`Call`](resilience_core::Call), or another
     /// [`Key`](crate::per_key::Key) such as [`Destination`](super::Destination).
     ///
     /// Call it before the stack is used: the new table is empty.
     #[must_use]
-    pub fn per<J: Hash + Eq, P>(self, key: P) -> ClientLayer<J, P, C, O, Op, At> {
+    pub fn per<J: Hash + Eq, P>(self, key: P) -> ClientLayer<J, P, C, O, Op, At, W> {
         let handle = self.handle.with_table(table(&self.handle.settings()));
-        let Self { classify, observer, operation, attempt, .. } = self;
-        ClientLayer { handle, key, classify, observer, operation, attempt }
+        let Self { classify, observer, operation, attempt, wire, .. } = self;
+        ClientLayer { handle, key, classify, observer, operation, attempt, wire }
     }
 
     /// Judges answers by `classify`: one definition for all policies.
     #[must_use]
-    pub fn classify<D>(self, classify: D) -> ClientLayer<K, Q, D, O, Op, At> {
-        let Self { handle, key, observer, operation, attempt, .. } = self;
-        ClientLayer { handle, key, classify, observer, operation, attempt }
+    pub fn classify<D>(self, classify: D) -> ClientLayer<K, Q, D, O, Op, At, W> {
+        let Self { handle, key, observer, operation, attempt, wire, .. } = self;
+        ClientLayer { handle, key, classify, observer, operation, attempt, wire }
     }
 
     /// Tells `observer` of what all policies decide.
     #[must_use]
-    pub fn with_observer<P>(self, observer: P) -> ClientLayer<K, Q, C, P, Op, At> {
-        let Self { handle, key, classify, operation, attempt, .. } = self;
-        ClientLayer { handle, key, classify, observer, operation, attempt }
+    pub fn with_observer<P>(self, observer: P) -> ClientLayer<K, Q, C, P, Op, At, W> {
+        let Self { handle, key, classify, operation, attempt, wire, .. } = self;
+        ClientLayer { handle, key, classify, observer, operation, attempt, wire }
     }
 
     /// Puts `layer` around the whole operation: metrics, a span. It sees each operation once, with the request as it was sent.
     #[must_use]
-    pub fn operation<L>(self, layer: L) -> ClientLayer<K, Q, C, O, L, At> {
-        let Self { handle, key, classify, observer, attempt, .. } = self;
-        ClientLayer { handle, key, classify, observer, operation: layer, attempt }
+    pub fn operation<L>(self, layer: L) -> ClientLayer<K, Q, C, O, L, At, W> {
+        let Self { handle, key, classify, observer, attempt, wire, .. } = self;
+        ClientLayer { handle, key, classify, observer, operation: layer, attempt, wire }
     }
 
     /// Puts `layer` around each attempt, inside of all that may refuse it. It sees a [`Call`](resilience_core::Call) of the request.
     #[must_use]
-    pub fn attempt<L>(self, layer: L) -> ClientLayer<K, Q, C, O, Op, L> {
-        let Self { handle, key, classify, observer, operation, .. } = self;
-        ClientLayer { handle, key, classify, observer, operation, attempt: layer }
+    pub fn attempt<L>(self, layer: L) -> ClientLayer<K, Q, C, O, Op, L, W> {
+        let Self { handle, key, classify, observer, operation, wire, .. } = self;
+        ClientLayer { handle, key, classify, observer, operation, attempt: layer, wire }
     }
 
     /// Takes requests in a [`Call`](resilience_core::Call), so that each can have a context of its own: a deadline, timeouts, leave to be
@@ -143,11 +149,52 @@ impl<K, Q, C, O, Op, At> ClientLayer<K, Q, C, O, Op, At> {
         Calls(self)
     }
 
+    /// Writes into a header of each attempt, `x-request-timeout-ms`, how much time is left for it: see
+    /// [`WriteDeadlineLayer`]. Not by default: other people's servers have no use for it, and learn how patient this client is.
+    ///
+    /// A server under a [stack](crate::stack#a-server-outermost-first) reads it, and works no longer than its caller waits. For another
+    /// header put a `WriteDeadlineLayer` into the slot for the [attempt](Self::attempt).
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use resilience_tower::stack;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let own = stack::client("stock").forward_deadline().forward_correlation_id();
+    /// let service = own.layer(service_fn(async |sent: Request<()>| Ok::<_, &str>(Response::new(sent.headers().clone()))));
+    /// let sent = service.oneshot(Request::new(())).await.unwrap().into_body();
+    /// assert_eq!(sent["x-request-timeout-ms"], "2000", "the attempt timeout");
+    /// assert!(!sent.contains_key("x-correlation-id"), "no request is being worked on here");
+    /// # }
+    /// ```
+    #[cfg(feature = "http")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+    #[must_use]
+    pub fn forward_deadline(self) -> ClientLayer<K, Q, C, O, Op, At, Stack<WriteDeadlineLayer, W>> {
+        self.inside_attempt(WriteDeadlineLayer::new())
+    }
+
+    /// Writes the correlation id of the request that a handler works on into the calls that it makes, in `x-correlation-id`: see
+    /// [`correlation`]. Not by default: an id that a client has sent is no secret, and yet nobody else's business.
+    ///
+    /// A request that has an id keeps it, and without a handler there is none. For another header put an
+    /// [`InheritLayer`](correlation::InheritLayer) into the slot for the [attempt](Self::attempt).
+    #[cfg(feature = "http")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+    #[must_use]
+    pub fn forward_correlation_id(
+        self,
+    ) -> ClientLayer<K, Q, C, O, Op, At, Stack<correlation::InheritLayer, W>> {
+        self.inside_attempt(correlation::InheritLayer::new())
+    }
+
     /// Puts `layer` inside of what is around each attempt.
-    #[cfg(feature = "grpc")]
-    pub(crate) fn inside_attempt<L>(self, layer: L) -> ClientLayer<K, Q, C, O, Op, Stack<L, At>> {
-        let Self { handle, key, classify, observer, operation, attempt } = self;
-        ClientLayer { handle, key, classify, observer, operation, attempt: Stack::new(layer, attempt) }
+    #[cfg(feature = "http")]
+    pub(crate) fn inside_attempt<L>(self, layer: L) -> ClientLayer<K, Q, C, O, Op, At, Stack<L, W>> {
+        let Self { handle, key, classify, observer, operation, attempt, wire } = self;
+        ClientLayer { handle, key, classify, observer, operation, attempt, wire: Stack::new(layer, wire) }
     }
 
     /// The handle of the stack: to look at its policies, and to change its settings while it runs.
@@ -157,13 +204,14 @@ impl<K, Q, C, O, Op, At> ClientLayer<K, Q, C, O, Op, At> {
     }
 }
 
-impl<K, Q, C, O, Op, At> ClientLayer<K, Q, C, O, Op, At> {
-    fn parts<S>(&self, inner: S) -> Client<Parts<S, C, O, At>, K, Q>
+impl<K, Q, C, O, Op, At, W> ClientLayer<K, Q, C, O, Op, At, W> {
+    fn parts<S>(&self, inner: S) -> Client<Parts<S, C, O, At, W>, K, Q>
     where
         Q: Clone,
         C: Clone,
         O: Observer + Clone,
-        At: Layer<Attempt<S, O>>,
+        At: Layer<W::Service>,
+        W: Layer<Attempt<S, O>>,
     {
         /// What the stack says itself for each call is in its context.
         const ELSEWHERE: Duration = Duration::MAX;
@@ -189,7 +237,7 @@ impl<K, Q, C, O, Op, At> ClientLayer<K, Q, C, O, Op, At> {
         let inner = TimeoutLayer::attempt(ELSEWHERE)
             .with_observer(observer())
             .layer(TransportLayer::new().layer(inner));
-        let inner = retry.layer(per_key.layer(self.attempt.layer(inner)));
+        let inner = retry.layer(per_key.layer(self.attempt.layer(self.wire.layer(inner))));
         let inner = OptionalLayer(bulkhead).layer(OptionalLayer(rate_limit).layer(inner));
         let inner = TimeoutLayer::total(ELSEWHERE).with_observer(observer()).layer(inner);
         let find = ByKey::new(Arc::clone(&self.handle.table), self.key.clone());
@@ -198,13 +246,14 @@ impl<K, Q, C, O, Op, At> ClientLayer<K, Q, C, O, Op, At> {
 }
 
 /// Takes requests as they are: see [`IntoCall`](super::IntoCall).
-impl<S, K, Q, C, O, Op, At> Layer<S> for ClientLayer<K, Q, C, O, Op, At>
+impl<S, K, Q, C, O, Op, At, W> Layer<S> for ClientLayer<K, Q, C, O, Op, At, W>
 where
     Q: Clone,
     C: Clone,
     O: Observer + Clone,
-    At: Layer<Attempt<S, O>>,
-    Op: Layer<Plain<Client<Parts<S, C, O, At>, K, Q>>>,
+    At: Layer<W::Service>,
+    W: Layer<Attempt<S, O>>,
+    Op: Layer<Plain<Client<Parts<S, C, O, At, W>, K, Q>>>,
 {
     type Service = Op::Service;
 
@@ -217,13 +266,14 @@ where
 #[derive(Clone, Debug)]
 pub struct Calls<L>(L);
 
-impl<S, K, Q, C, O, Op, At> Layer<S> for Calls<ClientLayer<K, Q, C, O, Op, At>>
+impl<S, K, Q, C, O, Op, At, W> Layer<S> for Calls<ClientLayer<K, Q, C, O, Op, At, W>>
 where
     Q: Clone,
     C: Clone,
     O: Observer + Clone,
-    At: Layer<Attempt<S, O>>,
-    Op: Layer<Client<Parts<S, C, O, At>, K, Q>>,
+    At: Layer<W::Service>,
+    W: Layer<Attempt<S, O>>,
+    Op: Layer<Client<Parts<S, C, O, At, W>, K, Q>>,
 {
     type Service = Op::Service;
 
@@ -232,9 +282,11 @@ where
     }
 }
 
-impl<K, Q: Clone, C: Clone, O: Clone, Op: Clone, At: Clone> Clone for ClientLayer<K, Q, C, O, Op, At> {
+impl<K, Q: Clone, C: Clone, O: Clone, Op: Clone, At: Clone, W: Clone> Clone
+    for ClientLayer<K, Q, C, O, Op, At, W>
+{
     fn clone(&self) -> Self {
-        let Self { handle, key, classify, observer, operation, attempt } = self;
+        let Self { handle, key, classify, observer, operation, attempt, wire } = self;
         Self {
             handle: handle.clone(),
             key: key.clone(),
@@ -242,6 +294,7 @@ impl<K, Q: Clone, C: Clone, O: Clone, Op: Clone, At: Clone> Clone for ClientLaye
             observer: observer.clone(),
             operation: operation.clone(),
             attempt: attempt.clone(),
+            wire: wire.clone(),
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::task::{Context, Poll};
 
 use resilience_core::Call;
-use tower_layer::Layer;
+use tower_layer::{Identity, Layer};
 use tower_service::Service;
 
 use super::carried::{Carried, Routed};
@@ -14,14 +14,15 @@ use crate::{
 };
 
 /// The parts of a client's stack, by name.
-pub type Parts<S, C, O, At> = Timeout<Limited<Retried<S, C, O, At>, O>, O>;
+pub type Parts<S, C, O, At, W = Identity> = Timeout<Limited<Retried<S, C, O, At, W>, O>, O>;
 /// With a bulkhead and a rate limit, or without.
 type Limited<S, O> = Optional<Bulkhead<Rated<S, O>, O>, Rated<S, O>>;
 type Rated<S, O> = Optional<RateLimit<S, O>, S>;
 /// With what stands around each attempt.
-type Retried<S, C, O, At> = Retry<Guarded<S, C, O, At>, C, Carried, O>;
-type Guarded<S, C, O, At> = PerKey<<At as Layer<Attempt<S, O>>>::Service, Carried, C, O>;
-/// What the attempt slot stands around.
+type Retried<S, C, O, At, W> = Retry<Guarded<S, C, O, At, W>, C, Carried, O>;
+type Guarded<S, C, O, At, W> = PerKey<<At as Layer<Written<S, O, W>>>::Service, Carried, C, O>;
+type Written<S, O, W> = <W as Layer<Attempt<S, O>>>::Service;
+/// What the attempt slot stands around, but for what writes to the wire.
 pub(super) type Attempt<S, O> = Timeout<Transport<S>, O>;
 
 /// The outermost part of a [`ClientLayer`](super::ClientLayer): it finds the destination's policies and gives the call its context.
