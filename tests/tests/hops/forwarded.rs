@@ -38,6 +38,7 @@ fn client() -> ClientLayer<String, Destination, ClassifyReqwest> {
     let settings = ClientSettings::new()
         .retry(retry)
         .without_retry_budget()
+        .circuit_breaker(None)
         .total_timeout(2 * AMPLE)
         .attempt_timeout(AMPLE);
     ClientLayer::new("next", &settings).unwrap().per(Destination).classify(ClassifyReqwest)
