@@ -94,10 +94,12 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        let deadline = nearer(request.context().and_then(|context| context.deadline()));
+        let mut deadline = nearer(request.context().and_then(|context| context.deadline()));
         // `call` may make calls itself.
-        let _under = Under::new(&DEADLINE, deadline);
-        WithDeadline { inner: Some(self.inner.call(request)), deadline }
+        let under = Under::new(&DEADLINE, &mut deadline);
+        let inner = Some(self.inner.call(request));
+        drop(under);
+        WithDeadline { inner, deadline }
     }
 }
 
@@ -158,7 +160,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.inner.is_some() {
-                let _under = Under::new(&DEADLINE, *this.deadline);
+                let _under = Under::new(&DEADLINE, this.deadline);
                 this.inner.set(None);
             }
         }
@@ -174,7 +176,7 @@ impl<F: Future> Future for WithDeadline<F> {
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             panic!("a future under a deadline was polled after it had completed");
         };
-        let _under = Under::new(&DEADLINE, *this.deadline);
+        let _under = Under::new(&DEADLINE, this.deadline);
         let output = ready!(inner.poll(cx));
         this.inner.set(None);
         Poll::Ready(output)

@@ -41,9 +41,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let under = Under::new(&ID, this.id.take());
+        let under = Under::new(&ID, this.id);
         let polled = this.inner.poll(cx);
-        *this.id = under.end();
+        drop(under);
         let mut result = ready!(polled);
         if let (Ok(response), Some(name), Some(id)) = (&mut result, this.answer.take(), this.id.take()) {
             response.headers_mut().insert(name, id.into());

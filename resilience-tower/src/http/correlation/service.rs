@@ -28,11 +28,12 @@ where
 
     fn call(&mut self, mut request: Req) -> Self::Future {
         let CorrelationLayer { name, create, answered } = &self.layer;
-        let id = CorrelationId::of_or_insert(request.headers_mut(), name, create);
+        let mut id = Some(CorrelationId::of_or_insert(request.headers_mut(), name, create));
         let answer = answered.then(|| name.clone());
         // `call` may make calls itself.
-        let under = Under::new(&ID, Some(id));
+        let under = Under::new(&ID, &mut id);
         let inner = self.inner.call(request);
-        ResponseFuture::new(inner, under.end(), answer)
+        drop(under);
+        ResponseFuture::new(inner, id, answer)
     }
 }
