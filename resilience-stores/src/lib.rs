@@ -1,0 +1,51 @@
+//! Idempotency records in Redis, Valkey and PostgreSQL.
+//!
+//! Each store is behind the feature of its driver, off by default:
+//!
+//! | feature | store | driver |
+//! |---|---|---|
+//! | `redis` | `redis::RedisStore` | `redis` 1.x |
+//! | `postgres` | `postgres::PostgresStore` over `postgres::Pool` | `tokio-postgres` 0.7 |
+//! | `sqlx` | `postgres::PostgresStore` over `sqlx::PgPool` | `sqlx` 0.8 |
+//!
+//! # Which one
+//!
+//! Redis answers in a fraction of a millisecond and keeps what it has acknowledged as well as it is configured to. PostgreSQL costs
+//! a commit for each of `begin` and `finish`, loses nothing that it has acknowledged, and can do what no other store can: `finish`
+//! **in the transaction of the work itself**, so that work and record are done together or not at all. Whoever moves money in
+//! PostgreSQL wants that.
+//!
+//! | what happens | Redis, AOF `everysec` | Redis, AOF `always` | Redis without AOF | PostgreSQL | `synchronous_commit=off` |
+//! |---|---|---|---|---|---|
+//! | the server's process dies | kept | kept | **lost** | kept | the last moments **lost** |
+//! | its machine dies | 1 to 2 s **lost** | kept | **lost** | kept | the last moments **lost** |
+//! | failover to an asynchronous replica | the last moments **lost** | the same | the same | the last moments **lost** | the same |
+//! | failover to a synchronous one | see `RedisStore::ack_replicas` | | | kept | the last moments **lost** |
+//!
+//! What a lost record means: a request that comes again is carried out again, as attempt 1. An owner that is still at work makes its
+//! record again when it renews or finishes. Never make PostgreSQL's table `UNLOGGED`: a crash empties it.
+//!
+//! # What both promise
+//!
+//! Exactly what [`Store`](resilience_core::idempotency::Store) says: each operation is one statement or one script on one record, by the
+//! **server's clock**; a record's time counts from its first `begin`; a `begin` or `finish` that is sent again is harmless. Every call
+//! ends within the store's timeout, 500 ms by default, also if its server is stopped, unreachable or swallows its replies, and none is
+//! ever passed off as done: the error says whether something may have been written
+//! ([`StoreErrorKind`](resilience_core::idempotency::StoreErrorKind)). No error and no `Debug` text holds a URL, a key or a response.
+//!
+//! # Sizes
+//!
+//! Records times retention is what has to fit: 100 requests a second, kept for 24 hours, are 8.6 million records. With responses of
+//! 512 bytes Redis takes about 800 bytes for each, 6.9 GB in all (256 bytes while pending, 5.3 kB with a response of 4 KiB). Retention is
+//! the lever. PostgreSQL takes about 150 bytes beside the response, on disk, and wants [`reap`] to be called.
+//!
+//! [`reap`]: https://docs.rs/resilience-stores/latest/resilience_stores/postgres/struct.PostgresStore.html#method.reap
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(any(feature = "postgres", feature = "sqlx"))]
+pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
+#[cfg(any(feature = "redis", feature = "postgres", feature = "sqlx"))]
+mod time;
