@@ -189,6 +189,26 @@ impl Process {
         String::from_utf8_lossy(&log).into_owned()
     }
 
+    /// Sends it a signal: `STOP`, `CONT`, `QUIT`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such process.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").arg(format!("-{signal}")).arg(self.id().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{} did not get {signal}", self.name);
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Panics
+    ///
+    /// If nothing is known of it.
+    pub fn wait(&mut self) {
+        let ended = self.child.wait();
+        assert!(ended.is_ok(), "nothing is known of {}", self.name);
+    }
+
     /// Kills it without a warning, as a crash would. Its directory stays until this is dropped.
     pub fn kill(&mut self) {
         // Both fail only if it has ended already.

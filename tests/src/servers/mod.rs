@@ -1,0 +1,6 @@
+//! Databases that tests start.
+
+pub mod postgres;
+pub mod redis;
+
+pub use self::{postgres::Postgres, redis::Redis};
