@@ -104,7 +104,7 @@ impl Postgres {
     /// It listens before it lets anybody in.
     async fn until_it_answers(&self) {
         let config = self.config();
-        let connects = async || config.connect(NoTls).await.ok();
+        let connects = async || config.connect(NoTls).await.is_ok().then_some(());
         until("PostgreSQL", Duration::from_secs(60), connects).await;
     }
 }

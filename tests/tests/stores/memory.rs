@@ -23,7 +23,7 @@ async fn trap_35_a_full_server_keeps_what_is_claimed() {
     let mut redis = client.get_multiplexed_async_connection().await.unwrap();
     let mut filled = 0;
     let full = loop {
-        let junk = redis::cmd("SET").arg(filled).arg(vec![0; 100_000]).exec_async(&mut redis).await;
+        let junk = redis::cmd("SET").arg(filled).arg(vec![0_u8; 100_000]).exec_async(&mut redis).await;
         match junk {
             Ok(()) => filled += 1,
             Err(error) => break error,

@@ -13,23 +13,23 @@ use tests::servers::{self, Postgres, Redis};
 use tokio_postgres::NoTls;
 
 /// For what has to work, on a machine that does much else.
-pub const PATIENT: Duration = Duration::from_secs(30);
+pub(crate) const PATIENT: Duration = Duration::from_secs(30);
 /// Nobody is kept waiting for longer, with a store that waits for half a second.
-pub const SECONDS: Duration = Duration::from_secs(5);
+pub(crate) const SECONDS: Duration = Duration::from_secs(5);
 /// The answer of an operation.
-pub const ANSWER: &[u8] = b"answer";
+pub(crate) const ANSWER: &[u8] = b"answer";
 
 /// A store with a server of its own.
-pub trait Subject: Sized {
+pub(crate) trait Subject: Sized {
     type Store: Store + Clone;
 
     async fn start() -> Option<Self>;
     fn store(&self) -> &Self::Store;
 }
 
-pub struct OnRedis {
-    pub server: Redis,
-    pub store: RedisStore<Reconnecting>,
+pub(crate) struct OnRedis {
+    pub(crate) server: Redis,
+    pub(crate) store: RedisStore<Reconnecting>,
 }
 
 impl Subject for OnRedis {
@@ -46,13 +46,13 @@ impl Subject for OnRedis {
     }
 }
 
-pub struct OnPostgres {
-    pub server: Postgres,
-    pub store: PostgresStore<Pool>,
+pub(crate) struct OnPostgres {
+    pub(crate) server: Postgres,
+    pub(crate) store: PostgresStore<Pool>,
 }
 
 impl OnPostgres {
-    pub async fn start_with(settings: &[&str]) -> Option<Self> {
+    pub(crate) async fn start_with(settings: &[&str]) -> Option<Self> {
         let server = Postgres::start(settings).await?;
         let store = postgres_at(server.address()).timeout(PATIENT);
         migrate(&server, store.migration()).await;
@@ -73,10 +73,10 @@ impl Subject for OnPostgres {
 }
 
 /// With `sqlx`.
-pub struct OnSqlx {
-    pub server: Postgres,
-    pub pool: PgPool,
-    pub store: PostgresStore<PgPool>,
+pub(crate) struct OnSqlx {
+    pub(crate) server: Postgres,
+    pub(crate) pool: PgPool,
+    pub(crate) store: PostgresStore<PgPool>,
 }
 
 impl Subject for OnSqlx {
@@ -96,41 +96,41 @@ impl Subject for OnSqlx {
     }
 }
 
-pub fn redis_at(address: SocketAddr) -> RedisStore<Reconnecting> {
+pub(crate) fn redis_at(address: SocketAddr) -> RedisStore<Reconnecting> {
     RedisStore::connect(&format!("redis://{address}/")).unwrap()
 }
 
-pub fn postgres_at(address: SocketAddr) -> PostgresStore<Pool> {
+pub(crate) fn postgres_at(address: SocketAddr) -> PostgresStore<Pool> {
     PostgresStore::new(Pool::new(servers::postgres::config(address), NoTls))
 }
 
-pub async fn migrate(server: &Postgres, migration: &str) {
+pub(crate) async fn migrate(server: &Postgres, migration: &str) {
     server.client().await.batch_execute(migration).await.unwrap();
 }
 
 /// A key that nobody else has.
-pub fn key() -> RecordKey {
+pub(crate) fn key() -> RecordKey {
     RecordKey::from_bytes(rand::random())
 }
 
 /// Of a new owner, for one and the same operation.
-pub fn claim() -> Claim {
+pub(crate) fn claim() -> Claim {
     Claim::new(Fingerprint::from_bytes([7; 32]), Owner::random())
 }
 
 /// Whose lease is over as soon as anybody looks.
-pub fn short_claim() -> Claim {
+pub(crate) fn short_claim() -> Claim {
     let mut claim = claim();
     claim.lease = Duration::ZERO;
     claim
 }
 
-pub fn answer() -> Bytes {
+pub(crate) fn answer() -> Bytes {
     Bytes::from_static(ANSWER)
 }
 
 #[track_caller]
-pub fn acquired(begin: Result<Begin, StoreError>) -> Held {
+pub(crate) fn acquired(begin: Result<Begin, StoreError>) -> Held {
     match begin {
         Ok(Begin::Acquired(held)) => held,
         other => panic!("not acquired: {other:?}"),
@@ -138,7 +138,7 @@ pub fn acquired(begin: Result<Begin, StoreError>) -> Held {
 }
 
 /// Begins again until the record is somebody's whose lease is over.
-pub async fn take_over(store: &impl Store, key: &RecordKey, claim: &Claim) -> Held {
+pub(crate) async fn take_over(store: &impl Store, key: &RecordKey, claim: &Claim) -> Held {
     let begins = async || match store.begin(key, claim).await {
         Ok(Begin::Acquired(held)) => Some(held),
         _ => None,
@@ -148,12 +148,7 @@ pub async fn take_over(store: &impl Store, key: &RecordKey, claim: &Claim) -> He
 
 /// Makes a test of each function, on each store.
 macro_rules! on_each_store {
-    ($($name:ident)*) => {
-        on_each_store! { redis OnRedis $($name)* }
-        on_each_store! { postgres OnPostgres $($name)* }
-        on_each_store! { sqlx OnSqlx $($name)* }
-    };
-    ($store:ident $subject:ident $($name:ident)*) => {
+    (@ $store:ident $subject:ident $($name:ident)*) => {
         mod $store {
             use crate::subjects::{$subject, Subject as _};
             $(
@@ -164,6 +159,11 @@ macro_rules! on_each_store {
                 }
             )*
         }
+    };
+    ($($name:ident)*) => {
+        on_each_store! { @ redis OnRedis $($name)* }
+        on_each_store! { @ postgres OnPostgres $($name)* }
+        on_each_store! { @ sqlx OnSqlx $($name)* }
     };
 }
 pub(crate) use on_each_store;
