@@ -30,8 +30,8 @@ claimed AS (
         clock_timestamp() + $4 * interval '1 millisecond', clock_timestamp() + $5 * interval '1 millisecond'
     FROM waiting
     WHERE $8 AND NOT EXISTS (SELECT FROM seen WHERE answer <> 'stale')
-    -- Now the row is locked, and may be another than the one that was seen: all is asked again. A fence is drawn under the
-    -- lock, so that it is greater than those before.
+    -- Now the row is locked, and may be another than the one that was seen: all is asked again. The fence is drawn under the
+    -- lock, so that it is greater than those before; one that was made again may have been ahead of the sequence.
     ON CONFLICT (key) DO UPDATE SET
         state = 0,
         response = NULL,
@@ -44,7 +44,7 @@ claimed AS (
         END,
         fence = CASE
             WHEN record.expires_at > clock_timestamp() AND record.owner = EXCLUDED.owner THEN record.fence
-            ELSE nextval('resilience_idempotency_fence')
+            ELSE greatest(nextval('resilience_idempotency_fence'), record.fence + 1)
         END,
         lease_until = EXCLUDED.lease_until,
         expires_at = CASE

@@ -18,7 +18,8 @@ if not record then
     return {"healed"}
 end
 if record.owner ~= owner then
-    if record.state == DONE then
+    -- After a record was lost, its key may have been used for something else.
+    if record.state == DONE and record.fingerprint == fingerprint then
         return {"lost", response(key)}
     end
     return {"lost"}

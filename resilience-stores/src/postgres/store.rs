@@ -154,13 +154,14 @@ impl<C> PostgresStore<C> {
         held: Held,
         response: &[u8],
     ) -> Result<Finish, StoreError> {
-        let owner = bytes(claim.owner.as_bytes());
+        let (name, owner) = (bytes(key.as_bytes()), bytes(claim.owner.as_bytes()));
         for _ in 0..ROUNDS {
-            let values = [bytes(key.as_bytes()), owner, bytes(response)];
+            let values = [name, owner, bytes(response)];
             if connection.row(&self.statements.finish, &values).await?.is_some() {
                 return Ok(Finish::Ok);
             }
-            match connection.row(&self.statements.found, &[bytes(key.as_bytes()), owner]).await? {
+            let found = [name, owner, bytes(claim.fingerprint.as_bytes())];
+            match connection.row(&self.statements.found, &found).await? {
                 None => {
                     let healed = self.heal(connection, key, claim, held, Some(response)).await?;
                     if healed {

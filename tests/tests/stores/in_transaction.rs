@@ -1,5 +1,7 @@
 //! The work and its record in one transaction of PostgreSQL.
 
+use std::time::Duration;
+
 use resilience_core::idempotency::{Begin, Claim, Finish, Held, RecordKey, Store};
 use resilience_stores::postgres::{FINISH, Pool, PostgresStore};
 use tests::{process::until, servers::Postgres};
@@ -36,6 +38,7 @@ async fn charge(
 
 async fn shop() -> Option<(Postgres, PostgresStore<Pool>, Client)> {
     let OnPostgres { server, store } = OnPostgres::start().await?;
+    let store = store.lock_wait(Duration::from_millis(50));
     migrate(&server, CHARGES).await;
     let client = server.client().await;
     Some((server, store, client))

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod acks;
+mod conformance;
 mod crash;
 mod foreign;
 mod in_transaction;

@@ -54,7 +54,7 @@ pub(crate) struct OnPostgres {
 impl OnPostgres {
     pub(crate) async fn start_with(settings: &[&str]) -> Option<Self> {
         let server = Postgres::start(settings).await?;
-        let store = postgres_at(server.address()).timeout(PATIENT);
+        let store = postgres_at(server.address()).timeout(PATIENT).lock_wait(PATIENT / 2);
         migrate(&server, store.migration()).await;
         Some(Self { server, store })
     }
@@ -86,7 +86,7 @@ impl Subject for OnSqlx {
         let server = Postgres::start(&[]).await?;
         let pool =
             PgPool::connect_lazy(&format!("postgres://postgres@{}/postgres", server.address())).unwrap();
-        let store = PostgresStore::new(pool.clone()).timeout(PATIENT);
+        let store = PostgresStore::new(pool.clone()).timeout(PATIENT).lock_wait(PATIENT / 2);
         migrate(&server, store.migration()).await;
         Some(Self { server, pool, store })
     }
