@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use resilience_core::idempotency::{StoreError, StoreErrorKind};
+use tokio::time::Instant;
 
 /// How long a store waits for its server, if it is not told otherwise.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(500);
@@ -10,14 +11,38 @@ pub(crate) const TIMEOUT: Duration = Duration::from_millis(500);
 /// A hundred years. What is longer is as good as for ever, and would not fit into what servers count in.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// What `operation` answers, or that it did not in time.
-pub(crate) async fn within<T>(
-    limit: Duration,
-    operation: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    match tokio::time::timeout(limit, operation).await {
-        Ok(answer) => answer,
-        Err(_) => Err(StoreError::new(StoreErrorKind::Timeout)),
+/// When an operation has to be over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Instant);
+
+impl Deadline {
+    #[expect(clippy::disallowed_methods, reason = "the only clock of this crate")]
+    pub(crate) fn after(limit: Duration) -> Self {
+        let now = Instant::now();
+        Self(now.checked_add(limit).unwrap_or(now + LONGEST))
+    }
+
+    /// What `operation` answers, or that it did not in time: it may have been carried out.
+    pub(crate) async fn bounds<T>(
+        self,
+        operation: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match tokio::time::timeout_at(self.0, operation).await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::new(StoreErrorKind::Timeout)),
+        }
+    }
+
+    /// The same of what comes before an operation, when nothing has been sent yet.
+    #[cfg(any(feature = "postgres", feature = "sqlx"))]
+    pub(crate) async fn bounds_connecting<T>(
+        self,
+        connecting: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match tokio::time::timeout_at(self.0, connecting).await {
+            Ok(connection) => connection,
+            Err(elapsed) => Err(StoreError::new(StoreErrorKind::Unavailable).with_source(elapsed)),
+        }
     }
 }
 

@@ -85,10 +85,9 @@ impl Proxy {
         self.cut.send_modify(|cut| *cut += 1);
     }
 
-    /// New connections go to another server; the others are reset.
+    /// New connections go to another server.
     pub fn move_to(&self, server: SocketAddr) {
         *self.server.lock().unwrap_or_else(PoisonError::into_inner) = server;
-        self.cut();
     }
 }
 

@@ -9,11 +9,11 @@ use resilience_core::idempotency::{
 };
 
 use super::{
-    Connection, Connections, Failure, Row, Value,
+    Connection, Connections, Row, Value,
     error::Kind,
     statements::{self, Statements},
 };
-use crate::time::{self, from_milliseconds, milliseconds};
+use crate::time::{self, Deadline, from_milliseconds, milliseconds};
 
 /// How often an operation that met another one is tried.
 const ROUNDS: usize = 4;
@@ -245,6 +245,47 @@ impl<C> PostgresStore<C> {
         Ok(Begin::Busy { retry_in: self.lock_wait, attempt })
     }
 
+    async fn renew_on(
+        &self,
+        connection: &mut impl Connection,
+        key: &RecordKey,
+        claim: &Claim,
+        held: Held,
+    ) -> Result<Renew, StoreError> {
+        let values = [
+            bytes(key.as_bytes()),
+            bytes(claim.owner.as_bytes()),
+            Value::BigInt(milliseconds(claim.lease)),
+            self.lock_wait_value(),
+        ];
+        if connection.row(&self.statements.renew, &values).await?.is_some() {
+            return Ok(Renew::Ok);
+        }
+        let healed = self.heal(connection, key, claim, held, None).await?;
+        Ok(if healed { Renew::Healed } else { Renew::Lost })
+    }
+
+    async fn release_on(
+        &self,
+        connection: &mut impl Connection,
+        key: &RecordKey,
+        owner: Owner,
+        how: Release,
+    ) -> Result<Released, StoreError> {
+        let statement = match how {
+            Release::Delete => &self.statements.delete,
+            Release::Abandon => &self.statements.abandon,
+        };
+        let values = [bytes(key.as_bytes()), bytes(owner.as_bytes()), self.lock_wait_value()];
+        let row = connection.row(statement, &values).await?.ok_or_else(|| nonsense("no row"))?;
+        match row.answer.as_str() {
+            "ok" => Ok(Released::Ok),
+            "lost" => Ok(Released::Lost),
+            "gone" => Ok(Released::Gone),
+            _ => Err(nonsense("unknown answer")),
+        }
+    }
+
     fn lock_wait_value(&self) -> Value<'static> {
         Value::BigInt(milliseconds(self.lock_wait))
     }
@@ -260,43 +301,31 @@ impl<C: Connections> PostgresStore<C> {
     ///
     /// A [`StoreError`].
     pub async fn reap(&self, limit: u32) -> Result<u64, StoreError> {
+        let (mut connection, deadline) = self.connect().await?;
         let reaped = async {
-            let row = self.row(&self.statements.reap, &[Value::BigInt(limit.into())]).await?;
+            let row = connection.row(&self.statements.reap, &[Value::BigInt(limit.into())]).await?;
             number_of(&row.ok_or_else(|| nonsense("no row"))?)
         };
-        time::within(self.timeout, reaped).await
+        deadline.bounds(reaped).await
     }
 
-    async fn row(&self, statement: &str, values: &[Value<'_>]) -> Result<Option<Row>, Failure> {
-        self.connections.connection().await?.row(statement, values).await
+    /// A connection, and until when it may be used.
+    async fn connect(&self) -> Result<(C::Connection, Deadline), StoreError> {
+        let deadline = Deadline::after(self.timeout);
+        let connecting = async { Ok(self.connections.connection().await?) };
+        Ok((deadline.bounds_connecting(connecting).await?, deadline))
     }
 }
 
 impl<C: Connections> Store for PostgresStore<C> {
     async fn begin(&self, key: &RecordKey, claim: &Claim) -> Result<Begin, StoreError> {
-        let begun = async {
-            let mut connection = self.connections.connection().await?;
-            self.begin_on(&mut connection, key, claim).await
-        };
-        time::within(self.timeout, begun).await
+        let (mut connection, deadline) = self.connect().await?;
+        deadline.bounds(self.begin_on(&mut connection, key, claim)).await
     }
 
     async fn renew(&self, key: &RecordKey, claim: &Claim, held: Held) -> Result<Renew, StoreError> {
-        let renewed = async {
-            let mut connection = self.connections.connection().await?;
-            let values = [
-                bytes(key.as_bytes()),
-                bytes(claim.owner.as_bytes()),
-                Value::BigInt(milliseconds(claim.lease)),
-                self.lock_wait_value(),
-            ];
-            if connection.row(&self.statements.renew, &values).await?.is_some() {
-                return Ok(Renew::Ok);
-            }
-            let healed = self.heal(&mut connection, key, claim, held, None).await?;
-            Ok(if healed { Renew::Healed } else { Renew::Lost })
-        };
-        time::within(self.timeout, renewed).await
+        let (mut connection, deadline) = self.connect().await?;
+        deadline.bounds(self.renew_on(&mut connection, key, claim, held)).await
     }
 
     async fn finish(
@@ -306,29 +335,13 @@ impl<C: Connections> Store for PostgresStore<C> {
         held: Held,
         response: Bytes,
     ) -> Result<Finish, StoreError> {
-        let finished = async {
-            let mut connection = self.connections.connection().await?;
-            self.finish_on(&mut connection, key, claim, held, &response).await
-        };
-        time::within(self.timeout, finished).await
+        let (mut connection, deadline) = self.connect().await?;
+        deadline.bounds(self.finish_on(&mut connection, key, claim, held, &response)).await
     }
 
     async fn release(&self, key: &RecordKey, owner: Owner, how: Release) -> Result<Released, StoreError> {
-        let released = async {
-            let statement = match how {
-                Release::Delete => &self.statements.delete,
-                Release::Abandon => &self.statements.abandon,
-            };
-            let values = [bytes(key.as_bytes()), bytes(owner.as_bytes()), self.lock_wait_value()];
-            let row = self.row(statement, &values).await?.ok_or_else(|| nonsense("no row"))?;
-            match row.answer.as_str() {
-                "ok" => Ok(Released::Ok),
-                "lost" => Ok(Released::Lost),
-                "gone" => Ok(Released::Gone),
-                _ => Err(nonsense("unknown answer")),
-            }
-        };
-        time::within(self.timeout, released).await
+        let (mut connection, deadline) = self.connect().await?;
+        deadline.bounds(self.release_on(&mut connection, key, owner, how)).await
     }
 }
 

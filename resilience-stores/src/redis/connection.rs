@@ -42,10 +42,11 @@ struct Shared {
     config: AsyncConnectionConfig,
     database: i64,
     live: Mutex<Option<Arc<Live>>>,
-    /// Attempts to connect that have begun. Relaxed: whoever reads an old number connects once more.
-    attempts: AtomicU64,
-    /// Held while connecting: the last attempt that failed, and why.
-    connecting: tokio::sync::Mutex<(u64, Option<RedisError>)>,
+    /// Attempts to connect that have failed. Relaxed: what it is compared with is read under the lock that it is changed under, and
+    /// whoever read an old number before has just come.
+    failures: AtomicU64,
+    /// Held while connecting: why the last attempt failed.
+    connecting: tokio::sync::Mutex<Option<RedisError>>,
 }
 
 struct Live {
@@ -67,8 +68,8 @@ impl Reconnecting {
             config,
             database,
             live: Mutex::new(None),
-            attempts: AtomicU64::new(0),
-            connecting: tokio::sync::Mutex::new((0, None)),
+            failures: AtomicU64::new(0),
+            connecting: tokio::sync::Mutex::new(None),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -90,18 +91,15 @@ impl Shared {
         if let Some(live) = self.current() {
             return Ok(live);
         }
-        let begun = self.attempts.load(Ordering::Relaxed);
+        let before = self.failures.load(Ordering::Relaxed);
         let mut failed = self.connecting.lock().await;
         if let Some(live) = self.current() {
             return Ok(live);
         }
-        // An attempt that began after this call has come is as good as one of its own.
-        if let (attempt, Some(error)) = &*failed {
-            if *attempt > begun {
-                return Err(error.clone());
-            }
+        // Somebody has tried while this call waited: that is as good as an attempt of its own.
+        if let Some(error) = failed.as_ref().filter(|_| self.failures.load(Ordering::Relaxed) != before) {
+            return Err(error.clone());
         }
-        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed) + 1;
         match self.client.get_multiplexed_async_connection_with_config(&self.config).await {
             Ok(connection) => {
                 let live = Arc::new(Live { connection, answers: AtomicU64::new(0) });
@@ -110,7 +108,8 @@ impl Shared {
             }
             Err(error) => {
                 let error = refused(error);
-                *failed = (attempt, Some(error.clone()));
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                *failed = Some(error.clone());
                 Err(error)
             }
         }

@@ -13,7 +13,7 @@ use super::{
     Eviction, Reconnecting, error, reply,
     script::{self, Acks, Answer, Call},
 };
-use crate::time::{self, milliseconds};
+use crate::time::{self, Deadline, milliseconds};
 
 /// The format of the records, as a part of their keys: another one would have other keys.
 const FORMAT: &str = "i1";
@@ -173,13 +173,13 @@ where
                 Err(error) => Err(error::store_error(error)),
             }
         };
-        time::within(self.timeout, asked).await
+        Deadline::after(self.timeout).bounds(asked).await
     }
 
     async fn call(&self, call: Call<'_>, acks: Option<Acks>) -> Result<Answer, StoreError> {
         let mut connection = self.connection.clone();
         let asked = async { call.send(&mut connection, acks).await.map_err(error::store_error) };
-        time::within(self.timeout, asked).await
+        Deadline::after(self.timeout).bounds(asked).await
     }
 
     /// What was written does not count before enough replicas have it.

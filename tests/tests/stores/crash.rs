@@ -85,6 +85,7 @@ async fn redis_with_an_append_only_file_loses_nothing_when_it_is_killed() {
     stop.store(true, Ordering::SeqCst);
     tokio::task::block_in_place(|| server.restart());
     proxy.move_to(server.address());
+    proxy.cut();
     nothing_is_lost(&store, workers).await;
 }
 
@@ -100,6 +101,7 @@ async fn postgres_loses_nothing_when_it_crashes() {
     server.crash_and_restart().await;
     stop.store(true, Ordering::SeqCst);
     proxy.move_to(server.address());
+    proxy.cut();
     nothing_is_lost(&store, workers).await;
 }
 

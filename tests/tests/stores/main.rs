@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod acks;
+mod cluster;
 mod conformance;
 mod crash;
 mod foreign;
@@ -11,6 +12,7 @@ mod locks;
 mod memory;
 mod outage;
 mod reaping;
+mod reconnecting;
 mod round_trips;
 mod secrets;
 mod subjects;
