@@ -35,11 +35,16 @@
 //!
 //! # Sizes
 //!
-//! Records times retention is what has to fit: 100 requests a second, kept for 24 hours, are 8.6 million records. With responses of
-//! 512 bytes Redis takes about 800 bytes for each, 6.9 GB in all (256 bytes while pending, 5.3 kB with a response of 4 KiB). Retention is
-//! the lever. PostgreSQL takes about 150 bytes beside the response, on disk, and wants [`reap`] to be called.
+//! Records times retention is what has to fit: 100 requests a second, kept for 24 hours, are 8.6 million records, and retention is the
+//! lever. Measured per record, indexes included:
 //!
-//! [`reap`]: https://docs.rs/resilience-stores/latest/resilience_stores/postgres/struct.PostgresStore.html#method.reap
+//! | | Redis 7, in memory | PostgreSQL 15, on disk |
+//! |---|---|---|
+//! | pending | 280 B | 310 B |
+//! | with a response of 512 B | 820 B | 1.1 kB |
+//! | with one of 4 KiB | 5.3 kB | in a table beside, compressed |
+//!
+//! So those 8.6 million records with responses of 512 bytes take 7.1 GB of memory in Redis. PostgreSQL wants somebody to call `reap`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,6 +1,6 @@
 //! What is no record of ours in Redis: it is left as it is. And a record from a server whose clock was another.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use redis::aio::MultiplexedConnection;
 use resilience_core::idempotency::{Begin, Held, OnLostOwner, RecordKey, Release, Store, StoreErrorKind};
@@ -73,39 +73,64 @@ async fn an_empty_string_is_not_overwritten() {
     }
 }
 
+/// Adds to the number at this place of a record.
+async fn set_ahead(redis: &mut MultiplexedConnection, key: &RecordKey, place: Range<usize>, by: u64) -> u64 {
+    let mut record = get(redis, key).await;
+    let then = u64::from_be_bytes(record[place.clone()].try_into().unwrap()) + by;
+    record[place].copy_from_slice(&then.to_be_bytes());
+    redis::cmd("SET").arg(name(key)).arg(&record).arg("KEEPTTL").exec_async(redis).await.unwrap();
+    then
+}
+
+async fn get(redis: &mut MultiplexedConnection, key: &RecordKey) -> Vec<u8> {
+    redis::cmd("GET").arg(name(key)).query_async(redis).await.unwrap()
+}
+
 /// The server's clock was an hour ahead when the record was claimed, and is not any more.
 #[tokio::test]
 async fn a_clock_that_was_set_back_keeps_nobody_waiting_for_longer_than_a_lease() {
+    const FENCE: Range<usize> = 6..14;
+    const LEASE_UNTIL: Range<usize> = 14..22;
+    const HOUR: u64 = 3_600_000;
     let Some(OnRedis { server, store }) = OnRedis::start().await else { return };
     let mut redis = connection(&server).await;
     let (key, mut first) = (key(), claim());
     first.lease = Duration::from_secs(20);
     let held = acquired(store.begin(&key, &first).await);
-
-    let mut record: Vec<u8> = redis::cmd("GET").arg(name(&key)).query_async(&mut redis).await.unwrap();
-    assert_eq!(record[6..14], held.fence.to_be_bytes());
-    let ahead = |record: &mut [u8], by: u64| {
-        let then = u64::from_be_bytes(record.try_into().unwrap()) + by;
-        record.copy_from_slice(&then.to_be_bytes());
-        then
+    assert_eq!(get(&mut redis, &key).await[FENCE], held.fence.to_be_bytes());
+    let busy = async || match store.begin(&key, &claim()).await.unwrap() {
+        Begin::Busy { retry_in, attempt: 1 } => retry_in,
+        other => panic!("{other:?}"),
     };
-    let fence = ahead(&mut record[6..14], 3_600_000_000);
-    ahead(&mut record[14..22], 3_600_000);
-    let _: () =
-        redis::cmd("SET").arg(name(&key)).arg(&record).arg("KEEPTTL").query_async(&mut redis).await.unwrap();
 
-    let begun = store.begin(&key, &claim()).await.unwrap();
-    let Begin::Busy { retry_in, attempt: 1 } = begun else { panic!("{begun:?}") };
+    let fence = set_ahead(&mut redis, &key, FENCE, 1000 * HOUR).await;
+    let ahead = set_ahead(&mut redis, &key, LEASE_UNTIL, HOUR).await;
+    let retry_in = busy().await;
     assert!(retry_in <= first.lease && retry_in > Duration::ZERO, "{retry_in:?}");
     // It was written down: the next one does not begin to wait anew.
-    let begun = store.begin(&key, &claim()).await.unwrap();
-    let Begin::Busy { retry_in: later, .. } = begun else { panic!("{begun:?}") };
-    assert!(later <= retry_in);
-    let left: Vec<u8> = redis::cmd("GET").arg(name(&key)).query_async(&mut redis).await.unwrap();
-    assert_ne!(left[14..22], record[14..22]);
+    assert_ne!(get(&mut redis, &key).await[LEASE_UNTIL], ahead.to_be_bytes());
+    assert!(busy().await <= retry_in);
+
+    // The lease is the one that was asked for last.
+    first.lease = Duration::from_secs(10);
+    assert_eq!(store.renew(&key, &first, held).await.unwrap(), Renew::Ok);
+    set_ahead(&mut redis, &key, LEASE_UNTIL, HOUR).await;
+    assert!(busy().await <= first.lease);
 
     store.release(&key, first.owner, Release::Abandon).await.unwrap();
     assert_eq!(acquired(store.begin(&key, &claim()).await).fence, fence + 1);
+}
+
+/// So that of two servers which both believe to be the primary, the one that goes on gives out the greater fences.
+#[tokio::test]
+async fn a_fence_is_the_time_of_the_claim() {
+    let Some(OnRedis { store, .. }) = OnRedis::start().await else { return };
+    let (key, first) = (key(), claim());
+    let held = acquired(store.begin(&key, &first).await);
+    store.release(&key, first.owner, Release::Abandon).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let next = acquired(store.begin(&key, &claim()).await);
+    assert!(next.fence >= held.fence + 5_000, "{} after {}", next.fence, held.fence);
 }
 
 /// A server for several programs: each has keys of its own.
