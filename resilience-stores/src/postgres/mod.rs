@@ -36,6 +36,7 @@
 mod client;
 mod connection;
 mod error;
+mod operations;
 #[cfg(feature = "postgres")]
 mod pool;
 #[cfg(feature = "sqlx")]

@@ -4,19 +4,16 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use resilience_core::idempotency::{
-    Begin, Claim, Finish, Held, OnLostOwner, Owner, RecordKey, Release, Released, Renew, Store, StoreError,
-    StoreErrorKind,
+    Begin, Claim, Finish, Held, Owner, RecordKey, Release, Released, Renew, Store, StoreError,
 };
 
 use super::{
-    Connection, Connections, Row, Value,
-    error::Kind,
+    Connection, Connections,
+    operations::Operations,
     statements::{self, Statements},
 };
-use crate::time::{self, Deadline, from_milliseconds, milliseconds};
+use crate::time::{self, Deadline};
 
-/// How often an operation that met another one is tried.
-const ROUNDS: usize = 4;
 const LOCK_WAIT: Duration = Duration::from_millis(250);
 
 /// Records in PostgreSQL; see the [module](self) for what the database must have.
@@ -49,9 +46,8 @@ const LOCK_WAIT: Duration = Duration::from_millis(250);
 /// Clones use the same connections.
 pub struct PostgresStore<C> {
     connections: Arc<C>,
-    statements: Arc<Statements>,
+    operations: Operations,
     timeout: Duration,
-    lock_wait: Duration,
 }
 
 impl<C> PostgresStore<C> {
@@ -60,9 +56,11 @@ impl<C> PostgresStore<C> {
     pub fn new(connections: C) -> Self {
         Self {
             connections: Arc::new(connections),
-            statements: Arc::new(Statements::new(statements::TABLE)),
+            operations: Operations {
+                statements: Arc::new(Statements::new(statements::TABLE)),
+                lock_wait: LOCK_WAIT,
+            },
             timeout: time::TIMEOUT,
-            lock_wait: LOCK_WAIT,
         }
     }
 
@@ -78,7 +76,7 @@ impl<C> PostgresStore<C> {
             statements::is_name(table),
             "table is {table:?}, it must be one or two names of at most 55 lower-case letters, digits and underscores"
         );
-        self.statements = Arc::new(Statements::new(table));
+        self.operations.statements = Arc::new(Statements::new(table));
         self
     }
 
@@ -105,13 +103,13 @@ impl<C> PostgresStore<C> {
     #[track_caller]
     pub fn lock_wait(mut self, wait: Duration) -> Self {
         assert!(!wait.is_zero(), "lock_wait is {wait:?}, it must be longer than zero");
-        self.lock_wait = wait;
+        self.operations.lock_wait = wait;
         self.check()
     }
 
     #[track_caller]
     fn check(self) -> Self {
-        let Self { lock_wait, timeout, .. } = &self;
+        let (lock_wait, timeout) = (self.operations.lock_wait, self.timeout);
         assert!(
             lock_wait < timeout,
             "lock_wait is {lock_wait:?}, it must be shorter than the timeout, which is {timeout:?}"
@@ -122,7 +120,7 @@ impl<C> PostgresStore<C> {
     /// What makes this store's table; see [`MIGRATION`](super::MIGRATION).
     #[must_use]
     pub fn migration(&self) -> &str {
-        &self.statements.migration
+        &self.operations.statements.migration
     }
 
     /// Stores the response in a transaction of yours, as [`finish`](Store::finish) does: it is there when the transaction commits.
@@ -143,151 +141,7 @@ impl<C> PostgresStore<C> {
         held: Held,
         response: Bytes,
     ) -> Result<Finish, StoreError> {
-        self.finish_on(transaction, key, claim, held, &response).await
-    }
-
-    async fn finish_on(
-        &self,
-        connection: &mut impl Connection,
-        key: &RecordKey,
-        claim: &Claim,
-        held: Held,
-        response: &[u8],
-    ) -> Result<Finish, StoreError> {
-        let (name, owner) = (bytes(key.as_bytes()), bytes(claim.owner.as_bytes()));
-        for _ in 0..ROUNDS {
-            let values = [name, owner, bytes(response)];
-            if connection.row(&self.statements.finish, &values).await?.is_some() {
-                return Ok(Finish::Ok);
-            }
-            let found = [name, owner, bytes(claim.fingerprint.as_bytes())];
-            match connection.row(&self.statements.found, &found).await? {
-                None => {
-                    let healed = self.heal(connection, key, claim, held, Some(response)).await?;
-                    if healed {
-                        return Ok(Finish::Healed);
-                    }
-                }
-                Some(row) => match row.answer.as_str() {
-                    "ok" => return Ok(Finish::Ok),
-                    "done" => return Ok(Finish::Lost { winner: Some(response_of(row)?) }),
-                    "lost" => return Ok(Finish::Lost { winner: None }),
-                    // Made again by a renewal of its own in the meantime.
-                    "pending" => {}
-                    _ => return Err(nonsense("unknown answer")),
-                },
-            }
-        }
-        Err(raced())
-    }
-
-    /// False if there is a record after all.
-    async fn heal(
-        &self,
-        connection: &mut impl Connection,
-        key: &RecordKey,
-        claim: &Claim,
-        held: Held,
-        response: Option<&[u8]>,
-    ) -> Result<bool, StoreError> {
-        let values = [
-            bytes(key.as_bytes()),
-            bytes(claim.fingerprint.as_bytes()),
-            bytes(claim.owner.as_bytes()),
-            Value::Integer(held.attempt.try_into().unwrap_or(i32::MAX)),
-            Value::BigInt(held.fence.try_into().unwrap_or(i64::MAX)),
-            Value::BigInt(milliseconds(claim.lease)),
-            Value::BigInt(milliseconds(claim.retain)),
-            Value::Bytes(response),
-        ];
-        Ok(connection.row(&self.statements.heal, &values).await?.is_some())
-    }
-
-    async fn begin_on(
-        &self,
-        connection: &mut impl Connection,
-        key: &RecordKey,
-        claim: &Claim,
-    ) -> Result<Begin, StoreError> {
-        // Until something else is known: a first attempt, held by a transaction that has not ended.
-        let mut attempt = 1;
-        let mut claims = true;
-        for _ in 0..ROUNDS {
-            let values = [
-                bytes(key.as_bytes()),
-                bytes(claim.fingerprint.as_bytes()),
-                bytes(claim.owner.as_bytes()),
-                Value::BigInt(milliseconds(claim.lease)),
-                Value::BigInt(milliseconds(claim.retain)),
-                Value::Boolean(claim.on_lost_owner == OnLostOwner::TakeOver),
-                self.lock_wait_value(),
-                Value::Boolean(claims),
-            ];
-            let row = match connection.row(&self.statements.begin, &values).await {
-                Ok(row) => row,
-                Err(failure) if failure.kind() == Kind::Raced => continue,
-                // Somebody is about to finish it, and does not let us in. What it was before can be seen.
-                Err(failure) if failure.kind() == Kind::Locked && claims => {
-                    claims = false;
-                    continue;
-                }
-                Err(failure) => return Err(failure.into()),
-            };
-            match row {
-                Some(row) if row.answer == "stale" => attempt = attempt_of(&row)?,
-                Some(row) => return begin_of(row),
-                None => {}
-            }
-            if !claims {
-                break;
-            }
-        }
-        Ok(Begin::Busy { retry_in: self.lock_wait, attempt })
-    }
-
-    async fn renew_on(
-        &self,
-        connection: &mut impl Connection,
-        key: &RecordKey,
-        claim: &Claim,
-        held: Held,
-    ) -> Result<Renew, StoreError> {
-        let values = [
-            bytes(key.as_bytes()),
-            bytes(claim.owner.as_bytes()),
-            Value::BigInt(milliseconds(claim.lease)),
-            self.lock_wait_value(),
-        ];
-        if connection.row(&self.statements.renew, &values).await?.is_some() {
-            return Ok(Renew::Ok);
-        }
-        let healed = self.heal(connection, key, claim, held, None).await?;
-        Ok(if healed { Renew::Healed } else { Renew::Lost })
-    }
-
-    async fn release_on(
-        &self,
-        connection: &mut impl Connection,
-        key: &RecordKey,
-        owner: Owner,
-        how: Release,
-    ) -> Result<Released, StoreError> {
-        let statement = match how {
-            Release::Delete => &self.statements.delete,
-            Release::Abandon => &self.statements.abandon,
-        };
-        let values = [bytes(key.as_bytes()), bytes(owner.as_bytes()), self.lock_wait_value()];
-        let row = connection.row(statement, &values).await?.ok_or_else(|| nonsense("no row"))?;
-        match row.answer.as_str() {
-            "ok" => Ok(Released::Ok),
-            "lost" => Ok(Released::Lost),
-            "gone" => Ok(Released::Gone),
-            _ => Err(nonsense("unknown answer")),
-        }
-    }
-
-    fn lock_wait_value(&self) -> Value<'static> {
-        Value::BigInt(milliseconds(self.lock_wait))
+        self.operations.finish(transaction, key, claim, held, &response).await
     }
 }
 
@@ -302,11 +156,7 @@ impl<C: Connections> PostgresStore<C> {
     /// A [`StoreError`].
     pub async fn reap(&self, limit: u32) -> Result<u64, StoreError> {
         let (mut connection, deadline) = self.connect().await?;
-        let reaped = async {
-            let row = connection.row(&self.statements.reap, &[Value::BigInt(limit.into())]).await?;
-            number_of(&row.ok_or_else(|| nonsense("no row"))?)
-        };
-        deadline.bounds(reaped).await
+        deadline.bounds(self.operations.reap(&mut connection, limit)).await
     }
 
     /// A connection, and until when it may be used.
@@ -320,12 +170,12 @@ impl<C: Connections> PostgresStore<C> {
 impl<C: Connections> Store for PostgresStore<C> {
     async fn begin(&self, key: &RecordKey, claim: &Claim) -> Result<Begin, StoreError> {
         let (mut connection, deadline) = self.connect().await?;
-        deadline.bounds(self.begin_on(&mut connection, key, claim)).await
+        deadline.bounds(self.operations.begin(&mut connection, key, claim)).await
     }
 
     async fn renew(&self, key: &RecordKey, claim: &Claim, held: Held) -> Result<Renew, StoreError> {
         let (mut connection, deadline) = self.connect().await?;
-        deadline.bounds(self.renew_on(&mut connection, key, claim, held)).await
+        deadline.bounds(self.operations.renew(&mut connection, key, claim, held)).await
     }
 
     async fn finish(
@@ -336,62 +186,21 @@ impl<C: Connections> Store for PostgresStore<C> {
         response: Bytes,
     ) -> Result<Finish, StoreError> {
         let (mut connection, deadline) = self.connect().await?;
-        deadline.bounds(self.finish_on(&mut connection, key, claim, held, &response)).await
+        deadline.bounds(self.operations.finish(&mut connection, key, claim, held, &response)).await
     }
 
     async fn release(&self, key: &RecordKey, owner: Owner, how: Release) -> Result<Released, StoreError> {
         let (mut connection, deadline) = self.connect().await?;
-        deadline.bounds(self.release_on(&mut connection, key, owner, how)).await
+        deadline.bounds(self.operations.release(&mut connection, key, owner, how)).await
     }
-}
-
-fn begin_of(row: Row) -> Result<Begin, StoreError> {
-    match row.answer.as_str() {
-        "acquired" => Ok(Begin::Acquired(Held::new(attempt_of(&row)?, number_of(&row)?))),
-        "busy" => {
-            let remaining = row.number.unwrap_or(0);
-            Ok(Begin::Busy { retry_in: from_milliseconds(remaining), attempt: attempt_of(&row)? })
-        }
-        "done" => Ok(Begin::Done(response_of(row)?)),
-        "mismatch" => Ok(Begin::Mismatch),
-        "abandoned" => Ok(Begin::Abandoned { attempt: attempt_of(&row)? }),
-        _ => Err(nonsense("unknown answer")),
-    }
-}
-
-fn bytes(bytes: &[u8]) -> Value<'_> {
-    Value::Bytes(Some(bytes))
-}
-
-fn attempt_of(row: &Row) -> Result<u32, StoreError> {
-    row.attempt.and_then(|attempt| attempt.try_into().ok()).ok_or_else(|| nonsense("no attempt"))
-}
-
-fn number_of(row: &Row) -> Result<u64, StoreError> {
-    row.number.and_then(|number| number.try_into().ok()).ok_or_else(|| nonsense("no number"))
-}
-
-fn response_of(row: Row) -> Result<Bytes, StoreError> {
-    row.response.map(Bytes::from).ok_or_else(|| nonsense("no response"))
-}
-
-/// Not what one of the statements answers.
-fn nonsense(what: &'static str) -> StoreError {
-    StoreError::new(StoreErrorKind::Corrupt).with_source(what)
-}
-
-/// It met another operation each time.
-fn raced() -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable).with_source("raced with other operations")
 }
 
 impl<C> Clone for PostgresStore<C> {
     fn clone(&self) -> Self {
         Self {
             connections: Arc::clone(&self.connections),
-            statements: Arc::clone(&self.statements),
+            operations: self.operations.clone(),
             timeout: self.timeout,
-            lock_wait: self.lock_wait,
         }
     }
 }
@@ -400,7 +209,7 @@ impl<C> fmt::Debug for PostgresStore<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStore")
             .field("timeout", &self.timeout)
-            .field("lock_wait", &self.lock_wait)
+            .field("lock_wait", &self.operations.lock_wait)
             .finish_non_exhaustive()
     }
 }
