@@ -2,7 +2,7 @@
 
 use std::{error, fmt};
 
-use crate::{Refusal, Rejected, retry::GaveUp};
+use crate::{Refusal, Rejected, idempotency::OutcomeUnknown, retry::GaveUp};
 
 /// Either a refusal of a policy or the error of the wrapped service.
 ///
@@ -19,7 +19,7 @@ use crate::{Refusal, Rejected, retry::GaveUp};
 ///     Error::Inner { error, .. } => panic!("{error}"),
 /// }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error<E> {
     /// A policy refused the call or cut it short.
     #[non_exhaustive]
@@ -28,6 +28,8 @@ pub enum Error<E> {
         rejected: Rejected,
         /// Set by the retry layer that gave up, if there was one.
         gave_up: Option<GaveUp>,
+        /// Set by the layer that sent an idempotency key, if nobody knows what the request has done.
+        unknown: Option<Box<OutcomeUnknown>>,
     },
     /// The wrapped service failed.
     #[non_exhaustive]
@@ -36,6 +38,8 @@ pub enum Error<E> {
         error: E,
         /// Set by the retry layer that gave up, if there was one.
         gave_up: Option<GaveUp>,
+        /// Set by the layer that sent an idempotency key, if nobody knows what the request has done.
+        unknown: Option<Box<OutcomeUnknown>>,
     },
 }
 
@@ -43,7 +47,7 @@ impl<E> Error<E> {
     /// The error of the wrapped service.
     #[inline]
     pub const fn inner(error: E) -> Self {
-        Self::Inner { error, gave_up: None }
+        Self::Inner { error, gave_up: None, unknown: None }
     }
 
     /// The wrapped service's error, unless a policy refused the call.
@@ -62,11 +66,19 @@ impl<E> Error<E> {
             Self::Rejected { gave_up, .. } | Self::Inner { gave_up, .. } => *gave_up,
         }
     }
+
+    /// That nobody knows what the request has done, and the key to ask again with, if it was sent with one.
+    #[must_use]
+    pub fn outcome_unknown(&self) -> Option<&OutcomeUnknown> {
+        match self {
+            Self::Rejected { unknown, .. } | Self::Inner { unknown, .. } => unknown.as_deref(),
+        }
+    }
 }
 
 impl<E> From<Rejected> for Error<E> {
     fn from(rejected: Rejected) -> Self {
-        Self::Rejected { rejected, gave_up: None }
+        Self::Rejected { rejected, gave_up: None, unknown: None }
     }
 }
 
@@ -87,6 +99,16 @@ impl<E> Refusal for Error<E> {
             Self::Rejected { gave_up, .. } | Self::Inner { gave_up, .. } => *gave_up = Some(note),
         }
     }
+
+    fn outcome_unknown(&self) -> Option<&OutcomeUnknown> {
+        self.outcome_unknown()
+    }
+
+    fn set_outcome_unknown(&mut self, note: OutcomeUnknown) {
+        match self {
+            Self::Rejected { unknown, .. } | Self::Inner { unknown, .. } => *unknown = Some(Box::new(note)),
+        }
+    }
 }
 
 impl<E: fmt::Display> fmt::Display for Error<E> {
@@ -95,8 +117,11 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             Self::Rejected { rejected, .. } => rejected.fmt(f)?,
             Self::Inner { .. } => f.write_str("the wrapped service failed")?,
         }
-        match self.gave_up() {
-            Some(gave_up) => write!(f, " ({gave_up})"),
+        if let Some(gave_up) = self.gave_up() {
+            write!(f, " ({gave_up})")?;
+        }
+        match self.outcome_unknown() {
+            Some(unknown) => write!(f, " ({unknown})"),
             None => Ok(()),
         }
     }
@@ -137,5 +162,18 @@ mod tests {
             "the wrapped service failed (gave up after 3 attempts: the retry budget is used up)"
         );
         assert_eq!(error.into_inner(), Some("reset"));
+    }
+
+    #[test]
+    fn that_the_outcome_is_unknown_is_noted_and_shows_no_key() {
+        let key = crate::idempotency::IdempotencyKey::new("opensesame").unwrap();
+        for mut error in [Error::inner("reset"), Rejected::CircuitOpen { retry_after: None }.into()] {
+            assert_eq!(error.outcome_unknown(), None);
+            error.set_outcome_unknown(OutcomeUnknown::new(key.clone()));
+            assert_eq!(error.outcome_unknown().map(OutcomeUnknown::key), Some(&key));
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains("(what the request has done is unknown)"), "{shown}");
+            assert!(!shown.contains("sesame"), "{shown}");
+        }
     }
 }

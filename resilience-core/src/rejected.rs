@@ -2,7 +2,7 @@
 
 use std::{error, fmt, time::Duration};
 
-use crate::{FailureKind, Outcome, Verdict, retry::GaveUp};
+use crate::{FailureKind, Outcome, Verdict, idempotency::OutcomeUnknown, retry::GaveUp};
 
 /// A call that a policy refused or cut short, with the facts.
 ///
@@ -273,6 +273,16 @@ pub trait Refusal: From<Rejected> {
     /// Notes that a retry layer gave up. An error that has no room for it ignores it, as [`BoxError`] does.
     fn set_gave_up(&mut self, gave_up: GaveUp) {
         let _ = gave_up;
+    }
+
+    /// That nobody knows what the request has done, and the key to ask again with, if it was sent with one and the error can say so.
+    fn outcome_unknown(&self) -> Option<&OutcomeUnknown> {
+        None
+    }
+
+    /// Notes that nobody knows what the request has done. An error that has no room for it ignores it, as [`BoxError`] does.
+    fn set_outcome_unknown(&mut self, unknown: OutcomeUnknown) {
+        let _ = unknown;
     }
 }
 

@@ -81,6 +81,7 @@ impl IdempotencyKey {
     }
 
     /// A key that looks like a UUID, out of a hash.
+    #[cfg(feature = "idempotency")]
     pub(super) fn derived(hash: [u8; 16]) -> Self {
         Self(uuid::v8(hash).into())
     }

@@ -17,6 +17,10 @@
 //! ```
 
 mod ending;
+mod key;
+mod rules;
+mod unknown;
+mod uuid;
 
 #[cfg(feature = "idempotency")]
 mod boxed;
@@ -27,36 +31,33 @@ mod fingerprint;
 #[cfg(feature = "idempotency")]
 mod hash;
 #[cfg(feature = "idempotency")]
-mod key;
-#[cfg(feature = "idempotency")]
 pub mod memory;
 #[cfg(feature = "idempotency")]
 mod record;
 #[cfg(feature = "idempotency")]
 mod response;
 #[cfg(feature = "idempotency")]
-mod rules;
-#[cfg(feature = "idempotency")]
 mod scope;
 #[cfg(feature = "idempotency")]
 mod store;
-#[cfg(feature = "idempotency")]
-mod uuid;
 
 #[cfg(test)]
 #[cfg(all(feature = "idempotency", not(loom)))]
 mod key_tests;
 
-pub use self::ending::Ending;
 #[cfg(feature = "idempotency")]
 pub use self::{
     boxed::BoxStore,
     fingerprint::{Fingerprint, FingerprintParts, FingerprintSecret},
-    key::{IdempotencyKey, KeyFormat},
     memory::MemoryStore,
     record::{Claim, Held, OnLostOwner, Owner, RecordKey},
     response::{KeptResponse, NotAResponse},
-    rules::{InvalidKey, KeyRules},
     scope::Scope,
     store::{Begin, Finish, Release, Released, Renew, Store, StoreError, StoreErrorKind},
+};
+pub use self::{
+    ending::Ending,
+    key::{IdempotencyKey, KeyFormat},
+    rules::{InvalidKey, KeyRules},
+    unknown::OutcomeUnknown,
 };

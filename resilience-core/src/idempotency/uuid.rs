@@ -20,6 +20,7 @@ pub(super) fn v7(since_1970: Duration, random: [u8; 16]) -> String {
 }
 
 /// Of our own making, version 8: 122 bits of a hash.
+#[cfg(feature = "idempotency")]
 pub(super) fn v8(hash: [u8; 16]) -> String {
     text(8, hash)
 }

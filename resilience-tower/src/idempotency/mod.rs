@@ -1,7 +1,8 @@
 //! Idempotency keys: an operation runs once, however often it is asked for, and all who ask get the same answer.
 //!
 //! [`IdempotencyLayer`] does that for the requests of a server, over [HTTP](http) or [gRPC](grpc); [`Guard`] alone for jobs and messages of
-//! a queue. What they promise, and what no store can, is told in [`resilience_core::idempotency`].
+//! a queue. What they promise, and what no store can, is told in [`resilience_core::idempotency`]. The other side, keys on the requests of a
+//! client, is [`client`].
 //!
 //! # Two settings to decide on
 //!
@@ -26,6 +27,9 @@
 //! read a response: callers should make it of 128 random bits, and whoever is no longer allowed to see the response has to be
 //! refused further out.
 
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub mod client;
 mod context;
 mod engine;
 mod future;

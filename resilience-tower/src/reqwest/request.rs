@@ -122,6 +122,16 @@ impl<S> RequestBuilder<S> {
         self
     }
 
+    /// Sends this idempotency key, bare: one that was kept with the business data before, so that the operation is the same one after a
+    /// restart. Without it an [`IdempotencyKeyLayer`](crate::idempotency::client::IdempotencyKeyLayer) makes one for each operation.
+    #[cfg(feature = "idempotency")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "idempotency")))]
+    pub fn idempotency_key(self, key: &resilience_core::idempotency::IdempotencyKey) -> Self {
+        let raw = resilience_core::idempotency::KeyFormat::Raw;
+        let value = crate::idempotency::client::header_value(key, raw);
+        self.map(|inner| inner.header("idempotency-key", value))
+    }
+
     /// Has the stack note in `trail`, of which the caller keeps a clone, how many attempts there were.
     pub fn trail(mut self, trail: Trail) -> Self {
         self.context = self.context.with_trail(trail);

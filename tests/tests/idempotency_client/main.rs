@@ -1,0 +1,7 @@
+//! Idempotency keys of a client: what is put on a request, and what the guarded client does with the answers of real servers.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod script;
+mod sent;
+mod wire;
