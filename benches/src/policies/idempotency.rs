@@ -49,7 +49,8 @@ fn first_of(name: &'static str, retain: Duration) -> Subject {
         let (key, claim) = (key(n), claim(retain));
         let Ok(Begin::Acquired(held)) = store.begin(&key, &claim).await else { return Err(()) };
         match store.finish(&key, &claim, held, response.clone()).await {
-            Ok(Finish::Ok) => Ok(n),
+            // A thread that did not get a core for the 10 ms finds its record expired.
+            Ok(Finish::Ok | Finish::Healed) => Ok(n),
             _ => Err(()),
         }
     })
