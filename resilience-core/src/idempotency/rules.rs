@@ -1,6 +1,6 @@
 //! Which values of a header are keys.
 
-use std::{error, fmt};
+use std::{borrow::Cow, error, fmt};
 
 use super::{IdempotencyKey, uuid};
 use crate::range::Range;
@@ -72,10 +72,10 @@ impl KeyRules {
     pub fn parse(&self, header: &[u8]) -> Result<IdempotencyKey, InvalidKey> {
         let header = trim(header);
         let text = match header {
-            [b'"', rest @ ..] => unquote(rest)?,
+            [b'"', rest @ ..] => Cow::Owned(unquote(rest)?),
             [] => return Err(InvalidKey::Empty),
             _ if self.strict => return Err(InvalidKey::Unquoted),
-            _ if header.iter().all(|&byte| is_raw(byte)) => String::from_utf8_lossy(header).into_owned(),
+            _ if header.iter().all(|&byte| is_raw(byte)) => String::from_utf8_lossy(header),
             _ => return Err(InvalidKey::Character),
         };
         let key = IdempotencyKey::new(&text)?;

@@ -3,6 +3,8 @@
 use resilience_core::Error;
 #[cfg(feature = "grpc")]
 use resilience_tower::grpc::StatusLayer;
+#[cfg(all(feature = "idempotency", feature = "http"))]
+use resilience_tower::idempotency::client::IdempotencyKeyLayer;
 use resilience_tower::{
     CallLayer, ErrorLayer, TransportLayer,
     call::{HandOnLayer, InheritLayer},
@@ -251,6 +253,45 @@ impl Subject for Correlated {
             Stack::new(
                 MapResponseLayer::new(Body::new as fn(u32) -> Body),
                 Stack::new(CorrelationLayer::new().answered(true), outside),
+            ),
+        )
+    }
+}
+
+/// Idempotency keys on requests that carry a number beside, and have one as body in their response.
+#[cfg(all(feature = "idempotency", feature = "http"))]
+pub(crate) struct SendingKeys;
+
+#[cfg(all(feature = "idempotency", feature = "http"))]
+impl Subject for SendingKeys {
+    around!(
+        Stack<
+            MapRequestLayer<fn(Page) -> Call<u32>>,
+            Stack<
+                MapResponseLayer<fn(u32) -> Body>,
+                Stack<
+                    IdempotencyKeyLayer,
+                    Stack<MapResponseLayer<fn(Body) -> u32>, MapRequestLayer<fn(Call<u32>) -> Page>>,
+                >,
+            >,
+        >
+    );
+
+    fn layer() -> Self::Layer {
+        let post = |call: Call<u32>| -> Page {
+            let mut call = with(call);
+            *call.request_mut().method_mut() = http::Method::POST;
+            call
+        };
+        let outside = Stack::new(
+            MapResponseLayer::new(Body::into_body as fn(Body) -> u32),
+            MapRequestLayer::new(post as fn(Call<u32>) -> Page),
+        );
+        Stack::new(
+            MapRequestLayer::new(without as fn(Page) -> Call<u32>),
+            Stack::new(
+                MapResponseLayer::new(Body::new as fn(u32) -> Body),
+                Stack::new(IdempotencyKeyLayer::new().server_honours_keys(), outside),
             ),
         )
     }

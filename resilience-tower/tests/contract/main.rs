@@ -58,6 +58,8 @@ suite! {
         fallback_by_function: subjects::FallingBackByFunction,
         fallback_by_service: subjects::FallingBackByService,
         operation_metrics: subjects::Operations,
+        #[cfg(all(feature = "idempotency", feature = "http"))]
+        idempotency_keys_sent: adapters::SendingKeys,
         #[cfg(feature = "idempotency")]
         idempotency_without_a_key: adapters::WithoutKey,
         context_on_and_off: adapters::ContextOnAndOff,

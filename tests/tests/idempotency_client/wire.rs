@@ -24,7 +24,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const CREATED: super::script::Act = Answer("201 Created");
 
 /// Three attempts at once; limits on time that no test waits for.
-fn settings() -> ClientSettings {
+pub(super) fn settings() -> ClientSettings {
     let policy = RetryPolicy::new().max_attempts(3).backoff(Backoff::none()).throttled_base(Duration::ZERO);
     ClientSettings::new()
         .total_timeout(60 * SECOND)
@@ -36,7 +36,7 @@ fn settings() -> ClientSettings {
         .circuit_breaker(Config::new().consecutive_failures(100).open_for(60 * SECOND, 60 * SECOND))
 }
 
-trait Stack:
+pub(super) trait Stack:
     Service<Call<reqwest::Request>, Response = reqwest::Response, Error = Error<reqwest::Error>> + Clone
 {
 }
@@ -46,7 +46,7 @@ impl<S> Stack for S where
 {
 }
 
-fn client_of(settings: &ClientSettings, keys: IdempotencyKeyLayer) -> Client<impl Stack + use<>> {
+pub(super) fn client_of(settings: &ClientSettings, keys: IdempotencyKeyLayer) -> Client<impl Stack + use<>> {
     let layer = ClientLayer::new("charges", settings).unwrap();
     let layer = layer.per(Destination).classify(ClassifyKeyed::new(ClassifyReqwest)).operation(keys);
     Client::with_layer(layer, reqwest::Client::builder().no_proxy().build().unwrap())
