@@ -46,6 +46,7 @@ mod memory;
 mod naming;
 mod outcome;
 mod protocol;
+mod seal;
 mod service;
 mod settings;
 
@@ -57,6 +58,7 @@ pub use self::{
     memory::memory_store,
     outcome::{Disposition, MayHaveRun, Ran, Refused, Worked},
     protocol::{Asked, ReadRequest, Rejection, Sorted, WriteAnswer},
+    seal::Seal,
     service::Idempotent,
     settings::{Execution, OnStoreError, Settings},
 };

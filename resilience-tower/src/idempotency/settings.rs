@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use resilience_core::{circuit_breaker, idempotency::OnLostOwner, range::Range};
 
+use super::{Seal, seal::Sealing};
+
 const MS: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -34,6 +36,7 @@ pub struct Settings {
     pub(super) on_store_error: OnStoreError,
     pub(super) execution: Execution,
     pub(super) store_breaker: circuit_breaker::Config,
+    pub(super) sealing: Sealing,
 }
 
 /// What happens to a request with a key while the store cannot be asked.
@@ -44,6 +47,9 @@ pub enum OnStoreError {
     Closed,
     /// It runs without protection, and may run twice. Its answer says so. What the store holds and cannot be read
     /// ([`Corrupt`](resilience_core::idempotency::StoreErrorKind::Corrupt)) is refused all the same.
+    ///
+    /// It runs in the task of the call, so that a caller which goes away cuts it; no limit of the guard counts it, and no drain
+    /// waits for it.
     Open,
 }
 
@@ -53,7 +59,8 @@ pub enum Execution {
     /// In a task of its own, which ends when the work does: a caller that goes away, or a timeout further out, does not cut it in the
     /// middle of its effect, and its result is there when the caller comes again. The default.
     ///
-    /// So timeouts, bulkheads and other limits belong further in: outside they no longer bound the work.
+    /// So timeouts, bulkheads and other limits belong further in: outside they no longer bound the work. So does what sets something for
+    /// a task, a span or a [`HandOnLayer`](crate::call::HandOnLayer): the task is another one.
     #[default]
     Detached,
     /// In the task of the call. If that is dropped the work is cut, nobody knows how far it got, and the key is given up as such.
@@ -84,6 +91,7 @@ impl Settings {
                 .consecutive_failures(5)
                 .open_for(Duration::from_secs(1), Duration::from_secs(2))
                 .probes(1),
+            sealing: Sealing::default(),
         }
     }
 
@@ -208,6 +216,15 @@ impl Settings {
     #[must_use]
     pub fn store_breaker(mut self, config: circuit_breaker::Config) -> Self {
         self.store_breaker = config;
+        self
+    }
+
+    /// Encrypts what is stored. Nothing by default: the store holds responses as they are.
+    ///
+    /// An operation that finishes its record in a transaction of its own has to seal what it stores itself.
+    #[must_use]
+    pub fn sealed_by(mut self, seal: impl Seal) -> Self {
+        self.sealing = Sealing::by(seal);
         self
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use resilience_core::idempotency::{Ending, StoreErrorKind};
-use resilience_tower::idempotency::{Refused, RunError, Settings};
+use bytes::Bytes;
+use resilience_core::idempotency::{Begin, Claim, Ending, Owner, RecordKey, Store, StoreErrorKind};
+use resilience_tower::idempotency::{Refused, RunError, Seal, Settings};
 
-use crate::script::{Case, Do, KEY, MS, Op, SECOND, done, first, now, replayed};
+use crate::script::{ASKED, Case, Do, KEY, MS, OTHER, Op, SECOND, done, first, now, replayed};
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_waits_once_for_a_store_that_hangs_and_the_result_is_stored_later() {
@@ -97,4 +98,46 @@ async fn a_release_is_given_up_when_the_lease_is_over() {
     assert_eq!(case.guard.in_flight(), 0);
     assert!((15..60).contains(&case.store.count(Op::Release)), "{}", case.store.count(Op::Release));
     assert_eq!(done(case.run(KEY, MS).await), first(2));
+}
+
+/// Puts the first byte of the record's key in front, and changes all others.
+struct Sealed;
+
+impl Seal for Sealed {
+    fn seal(&self, record: &RecordKey, response: Bytes) -> Bytes {
+        let changed = response.iter().map(|byte| !byte);
+        std::iter::once(record.as_bytes()[0]).chain(changed).collect()
+    }
+
+    fn open(&self, record: &RecordKey, sealed: Bytes) -> Option<Bytes> {
+        let (first, changed) = sealed.split_first()?;
+        (*first == record.as_bytes()[0]).then(|| changed.iter().map(|byte| !byte).collect())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stored_may_be_sealed_and_what_does_not_open_is_refused() {
+    let case = Case::new(Settings::new().sealed_by(Sealed));
+    assert_eq!(done(case.run(KEY, MS).await), first(1));
+    assert_eq!(done(case.run(KEY, MS).await), replayed(1));
+    let stored = async |key: RecordKey| match case
+        .store
+        .inner
+        .begin(&key, &Claim::new(ASKED, Owner::random()))
+        .await
+    {
+        Ok(Begin::Done(bytes)) => bytes,
+        other => panic!("{other:?}"),
+    };
+    let bytes = stored(KEY).await;
+    assert_eq!((bytes[0], bytes[1]), (7, !b'a'));
+
+    // Somebody swaps two records.
+    let claim = Claim::new(ASKED, Owner::random());
+    let Ok(Begin::Acquired(held)) = case.store.inner.begin(&OTHER, &claim).await else { panic!() };
+    case.store.inner.finish(&OTHER, &claim, held, bytes).await.unwrap();
+    case.heard.take();
+    let refused = case.run(OTHER, MS).await.unwrap_err();
+    assert_eq!(refused, RunError::Refused(Refused::Store(StoreErrorKind::Corrupt)));
+    assert_eq!(case.heard.take(), [Ending::StoreError]);
 }

@@ -149,3 +149,18 @@ async fn open_is_closed_for_what_cannot_be_read() {
     assert_eq!(case.run(KEY, MS).await, Err(store(StoreErrorKind::Corrupt)));
     assert_eq!((case.runs(), case.heard.take()), (0, vec![Ending::StoreError]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_are_less_patient_show_that_a_store_hangs_and_those_that_leave_at_once_do_not() {
+    for (patience, state) in [(250 * MS, State::Open), (249 * MS, State::Closed)] {
+        let case = Case::new(Settings::new());
+        case.store.always(Do::Hang);
+        for _ in 0..5 {
+            let calling = case.spawn(KEY, MS).await;
+            tokio::time::sleep(patience).await;
+            calling.abort();
+            settle().await;
+        }
+        assert_eq!(case.guard.store_breaker().snapshot(now()).state, state, "{patience:?}");
+    }
+}

@@ -21,6 +21,7 @@ where
     pub(super) async fn finish(mut self, response: Bytes) -> Result<Finish, StoreErrorKind> {
         // Given up from here on it would be run again, though it is done: let the lease decide, not us.
         self.claiming.on_drop = None;
+        let response = self.claiming.shared.settings.sealing.seal(&self.claiming.key, response);
         let finished = self.try_finish(&response).await;
         if finished.is_err() {
             tokio::spawn(self.keep_finishing(response));

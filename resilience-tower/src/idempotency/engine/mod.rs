@@ -17,6 +17,7 @@ mod waiting;
 
 use std::{future::Future, sync::Arc};
 
+use bytes::Bytes;
 use resilience_core::{
     Bulkhead, CircuitBreaker, Drain, Event, Observer, bulkhead,
     idempotency::{Claim, Ending, Fingerprint, Owner, RecordKey, Store, StoreErrorKind},
@@ -96,7 +97,7 @@ where
         let execution = match self.claim(key, &claim).await {
             Claimed::Ours(execution) => execution,
             // What is in it decides how this ends: whoever reads it tells.
-            Claimed::Done(bytes) => return Ran::Replayed(bytes),
+            Claimed::Done(sealed) => return self.replayed(&key, sealed),
             Claimed::Refused(Refused::Store(kind)) if self.runs_all_the_same(kind) => {
                 return self.run_unprotected(IdempotencyContext::new(key, claim, None), work).await;
             }
@@ -119,11 +120,21 @@ where
         // It fails only if the runtime shuts down, or something of ours panics.
         match ending.await.unwrap_or(Ended::Panicked) {
             Ended::Answered(answer) => Ran::Answered(answer),
-            Ended::Lost { winner: Some(winner) } => Ran::Replayed(winner),
+            Ended::Lost { winner: Some(sealed) } => self.replayed(&key, sealed),
             Ended::Lost { winner: None } => {
                 Ran::Refused(Refused::InFlight { lease_left: self.settings.lease })
             }
             Ended::Panicked => Ran::Refused(Refused::Panicked),
+        }
+    }
+
+    fn replayed<T>(&self, key: &RecordKey, sealed: Bytes) -> Ran<T> {
+        match self.settings.sealing.open(key, sealed) {
+            Some(bytes) => Ran::Replayed(bytes),
+            None => {
+                self.tell(Ending::StoreError);
+                Ran::Refused(Refused::Store(StoreErrorKind::Corrupt))
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::{future::Future, time::Instant};
 
 use resilience_core::{
     FailureKind, Verdict,
+    circuit_breaker::Permit,
     idempotency::{Begin, Claim, RecordKey, Store, StoreError, StoreErrorKind},
 };
 
@@ -24,15 +25,17 @@ impl<St: Store, O> Shared<St, O> {
             return Err(Unclaimed { kind: StoreErrorKind::Unavailable, may_be_written: false });
         };
         let start = time::now();
+        let mut asking = Asking { permit: Some(permit), long: start + self.settings.store_timeout / 2 };
         let end = start + self.settings.store_timeout;
         let mut result = within(end, self.store.begin(key, claim)).await;
         let mut may_be_written = result.as_ref().is_err_and(|&kind| may_be_written_after(kind));
-        let half = start + self.settings.store_timeout / 2;
-        if result.as_ref().is_err_and(|&kind| is_worth_another_try(kind)) && time::now() <= half {
+        if result.as_ref().is_err_and(|&kind| is_worth_another_try(kind)) && time::now() <= asking.long {
             result = within(end, self.store.begin(key, claim)).await;
             may_be_written |= result.as_ref().is_err_and(|&kind| may_be_written_after(kind));
         }
-        permit.finish(verdict(result.as_ref().err().copied()), None, time::now);
+        if let Some(permit) = asking.permit.take() {
+            permit.finish(verdict(result.as_ref().err().copied()), None, time::now);
+        }
         result.map_err(|kind| Unclaimed { kind, may_be_written })
     }
 
@@ -42,6 +45,21 @@ impl<St: Store, O> Shared<St, O> {
         operation: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreErrorKind> {
         within(time::now() + self.settings.store_timeout, operation).await
+    }
+}
+
+/// A claim that the store has not answered yet. A caller that leaves says nothing about the store, unless it has waited for long: callers
+/// that are less patient than we are would otherwise never let us see that the store hangs.
+struct Asking {
+    permit: Option<Permit>,
+    long: Instant,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if let Some(permit) = self.permit.take() {
+            permit.abandon(time::now() >= self.long, time::now);
+        }
     }
 }
 
