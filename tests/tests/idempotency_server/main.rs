@@ -4,6 +4,7 @@
 
 mod duplicates;
 mod leaving;
+mod over_grpc;
 mod stacks;
 
 use std::{
