@@ -224,3 +224,24 @@ impl MayHaveRun for BoxError {
         self.rejected().is_none_or(Rejected::was_sent)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boxed_refusal_was_not_carried_out_and_any_other_error_may_have_been() {
+        let open = Rejected::CircuitOpen { retry_after: None };
+        assert!(!BoxError::from(open).may_have_run());
+        assert!(BoxError::from("lost").may_have_run());
+        let late = Rejected::AttemptTimeout { limit: Duration::ZERO, elapsed: Duration::ZERO };
+        assert!(BoxError::from(late).may_have_run());
+    }
+
+    #[test]
+    fn what_is_kept_is_not_shown() {
+        let shown = format!("{:?} {:?}", Worked::store("secret", "secret"), Ran::Answered("secret"));
+        assert_eq!(shown, "Worked { disposition: Store, .. } Answered");
+        assert!(!format!("{:?}", Ran::<()>::Replayed("secret".into())).contains("secret"));
+    }
+}

@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     future::Future,
     time::{Duration, Instant},
 };
@@ -56,7 +57,6 @@ pub trait WriteAnswer<Res>: Send + Sync + 'static {
 }
 
 /// What becomes of a request.
-#[derive(Debug)]
 pub enum Sorted<Req, Inner> {
     /// It is passed on as it is.
     Pass(Inner),
@@ -66,8 +66,18 @@ pub enum Sorted<Req, Inner> {
     Refuse(Rejection),
 }
 
+/// Nothing of the request.
+impl<Req, Inner> fmt::Debug for Sorted<Req, Inner> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pass(_) => f.write_str("Pass"),
+            Self::Guard(_) => f.write_str("Guard"),
+            Self::Refuse(rejection) => f.debug_tuple("Refuse").field(rejection).finish(),
+        }
+    }
+}
+
 /// An operation that is asked for.
-#[derive(Debug)]
 pub struct Asked<Inner> {
     /// Under which key.
     pub key: RecordKey,
@@ -77,8 +87,15 @@ pub struct Asked<Inner> {
     pub request: Inner,
 }
 
+/// Nothing of the request.
+impl<Inner> fmt::Debug for Asked<Inner> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asked").finish_non_exhaustive()
+    }
+}
+
 /// Why a caller gets no answer of the wrapped service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
     /// There is no key, and there has to be.
@@ -141,8 +158,45 @@ impl Rejection {
     }
 }
 
+/// Without the location, which is a header of a response.
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingKey => f.write_str("MissingKey"),
+            Self::InvalidKey(rule) => f.debug_tuple("InvalidKey").field(rule).finish(),
+            Self::KeyExpired => f.write_str("KeyExpired"),
+            Self::NoScope => f.write_str("NoScope"),
+            Self::TooLarge { limit } => f.debug_struct("TooLarge").field("limit", limit).finish(),
+            Self::Unreadable => f.write_str("Unreadable"),
+            Self::NotRetained { status, .. } => {
+                f.debug_struct("NotRetained").field("status", status).finish_non_exhaustive()
+            }
+            Self::Refused(refused) => f.debug_tuple("Refused").field(refused).finish(),
+        }
+    }
+}
+
 impl From<Refused> for Rejection {
     fn from(refused: Refused) -> Self {
         Self::Refused(refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_requests_and_responses_is_shown() {
+        let location = Some(Bytes::from("/secret"));
+        let rejection = Rejection::NotRetained { status: 200, location };
+        let asked = Asked {
+            key: RecordKey::from_bytes([7; 32]),
+            fingerprint: Fingerprint::from_bytes([7; 32]),
+            request: "secret",
+        };
+        let sorted = [Sorted::Pass("secret"), Sorted::Guard("secret"), Sorted::Refuse(rejection.clone())];
+        let shown = format!("{rejection:?} {asked:?} {sorted:?}");
+        assert!(shown.contains("NotRetained") && !shown.contains("secret"), "{shown}");
     }
 }

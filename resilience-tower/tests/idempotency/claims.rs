@@ -2,11 +2,11 @@
 
 use resilience_core::{
     Rejected,
-    idempotency::{Ending, Fingerprint},
+    idempotency::{Ending, Fingerprint, OnLostOwner},
 };
 use resilience_tower::{
     drain::Stopped,
-    idempotency::{Refused, RunError, Settings},
+    idempotency::{Ran, Refused, RunError, Settings, Worked},
 };
 
 use crate::script::{ASKED, Case, KEY, MS, OTHER, Op, SECOND, done, first, now, replayed, settle};
@@ -124,6 +124,28 @@ async fn nothing_of_keys_and_results_is_shown() {
     });
     let secret = secret.await.unwrap();
     assert!(!format!("{secret:?} {:?}", case.guard).contains("secret"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn trap_33_a_result_is_kept_for_longer_than_a_claim_lives_and_then_gone() {
+    let case = Case::new(Settings::new().lease(10 * SECOND).retain(700 * SECOND));
+    assert_eq!(done(case.run(KEY, MS).await), first(1));
+    tokio::time::sleep(699 * SECOND).await;
+    assert_eq!(done(case.run(KEY, MS).await), replayed(1));
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(done(case.run(KEY, MS).await), first(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_settings_are_those_of_the_claim() {
+    let settings = Settings::new().lease(11 * SECOND).retain(777 * SECOND).at_most_once();
+    let case = Case::new(settings);
+    let claim = case.guard.execute(KEY, ASKED, async |run| {
+        let claim = run.claim();
+        Worked::release((claim.fingerprint, claim.lease, claim.retain, claim.on_lost_owner))
+    });
+    let Ran::Answered(claim) = claim.await else { panic!() };
+    assert_eq!(claim, (ASKED, 11 * SECOND, 777 * SECOND, OnLostOwner::Refuse));
 }
 
 #[test]

@@ -433,3 +433,21 @@ async fn a_call_that_waited_for_the_store_counts_its_time_from_before() {
     let call = parts.extensions.get::<Call>().unwrap();
     assert_eq!(call.deadline().unwrap().at(), end);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_a_request_is_shown() {
+    let server =
+        Server::new(single().namespace("secret").fingerprint_secret(FingerprintSecret::new([7; 32])));
+    let calling = server.service.clone().oneshot(post("secret", "secret"));
+    let layer = IdempotencyLayer::new(server.guard.clone(), single());
+    let service = layer.layer(());
+    let http = resilience_tower::idempotency::ReadRequest::<Request<Body>>::sort(
+        &single(),
+        post("secret", "secret"),
+    );
+    let shown =
+        format!("{:?} {layer:?} {service:?} {http:?} {:?}", single(), IdempotentBody::<Body>::default());
+    let answer = calling.await.unwrap();
+    let shown = format!("{shown} {:?}", answer.into_body());
+    assert!(shown.contains("Idempotent") && !shown.contains("secret"), "{shown}");
+}
