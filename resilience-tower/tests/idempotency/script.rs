@@ -46,6 +46,8 @@ pub(crate) enum Do {
     Pass,
     /// Fails at once, and nothing was done.
     Fail(StoreErrorKind),
+    /// The same after a while.
+    FailAfter(Duration, StoreErrorKind),
     /// Never answers, and nothing is done.
     Hang,
     /// It is done, and the answer is lost.
@@ -109,6 +111,10 @@ impl Scripted {
         match self.plan(op, owner) {
             Do::Pass => act.await,
             Do::Fail(kind) => Err(StoreError::new(kind)),
+            Do::FailAfter(late, kind) => {
+                tokio::time::sleep(late).await;
+                Err(StoreError::new(kind))
+            }
             Do::Hang => pending().await,
             Do::Lose => {
                 let _ = act.await;

@@ -45,6 +45,18 @@ async fn a_begin_that_fails_soon_is_sent_once_more_for_the_same_owner() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_begin_is_sent_once_more_while_half_of_the_time_is_left() {
+    for (late, begins) in [(250 * MS, 2), (251 * MS, 1)] {
+        let case = Case::new(Settings::new());
+        case.store.next(Op::Begin, [Do::FailAfter(late, StoreErrorKind::Unavailable), Do::Hang]);
+        let start = now();
+        assert!(case.run(KEY, MS).await.is_err());
+        assert_eq!(case.store.count(Op::Begin), begins);
+        assert_eq!(now() - start, if begins == 2 { 500 * MS } else { late }, "all of it within the limit");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_claim_whose_answer_was_lost_is_given_back_in_the_background() {
     let case = Case::new(Settings::new());
     case.store.next(Op::Begin, [Do::Lose]);
