@@ -13,7 +13,8 @@ use resilience_core::{
 pub enum Disposition {
     /// The answer is the result: whoever comes with the key gets it.
     Store,
-    /// Nothing has happened: the key is as good as new.
+    /// Nothing has happened: the key is as good as new. If this was a further [attempt](super::IdempotencyContext::attempt) it is not,
+    /// because an earlier one may have done its work: then it is [abandoned](Self::Abandon).
     Release,
     /// Nobody knows what has happened: it runs again, as a further attempt, or never, as the settings say.
     Abandon,

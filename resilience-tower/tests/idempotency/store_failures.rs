@@ -62,12 +62,42 @@ async fn a_claim_whose_answer_was_lost_is_given_back_in_the_background() {
     case.store.next(Op::Begin, [Do::Lose]);
     assert_eq!(case.run(KEY, MS).await, Err(store(StoreErrorKind::Timeout)));
     settle().await;
-    assert_eq!(case.store.owners(Op::Release), case.store.owners(Op::Begin));
+    // Which attempt it is was asked once more.
+    let (begun, released) = (case.store.owners(Op::Begin), case.store.owners(Op::Release));
+    assert_eq!((begun.len(), &released[..], begun[0]), (2, &begun[1..], begun[1]));
+    assert_eq!(done(case.run(KEY, MS).await), first(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_further_attempt_that_was_not_begun_does_not_make_the_key_as_good_as_new() {
+    let case = Case::new(Settings::new().max_in_flight(1));
+    assert!(case.fail(KEY).await.is_err());
+    case.store.next(Op::Begin, [Do::Lose]);
+    assert_eq!(case.run(KEY, MS).await, Err(store(StoreErrorKind::Timeout)));
+    settle().await;
+
+    let running = case.spawn(OTHER, SECOND).await;
+    assert!(matches!(case.run(KEY, MS).await, Err(RunError::Refused(Refused::Rejected(_)))));
+    running.await.unwrap().unwrap();
+
+    let released = case.guard.execute(KEY, ASKED, async |run| Worked::release(run.attempt()));
+    assert!(matches!(released.await, Ran::Answered(4)));
+    assert_eq!(done(case.run(KEY, MS).await), first(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_over_gives_back_what_it_may_have_claimed_without_asking() {
+    let case = Case::new(Settings::new().at_most_once());
+    case.store.next(Op::Begin, [Do::Lose]);
+    assert_eq!(case.run(KEY, MS).await, Err(store(StoreErrorKind::Timeout)));
+    settle().await;
+    assert_eq!((case.store.count(Op::Begin), case.store.count(Op::Release)), (1, 1));
     assert_eq!(done(case.run(KEY, MS).await), first(1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_surely_not_claimed_is_not_given_back() {
+    // Which attempt it is has to be asked first, and the store has come back.
     for (kind, releases) in [
         (StoreErrorKind::Unavailable, 0),
         (StoreErrorKind::Full, 0),
@@ -78,14 +108,14 @@ async fn what_was_surely_not_claimed_is_not_given_back() {
         let case = Case::new(Settings::new());
         case.store.next(Op::Begin, [Do::Fail(kind), Do::Fail(kind)]);
         assert_eq!(case.run(KEY, MS).await, Err(store(kind)));
-        settle().await;
+        tokio::time::sleep(SECOND).await;
         assert_eq!(case.store.count(Op::Release), releases, "{kind:?}");
     }
     let case = Case::new(Settings::new());
     let both = [Do::Fail(StoreErrorKind::Timeout), Do::Fail(StoreErrorKind::Unavailable)];
     case.store.next(Op::Begin, both);
     assert_eq!(case.run(KEY, MS).await, Err(store(StoreErrorKind::Unavailable)));
-    settle().await;
+    tokio::time::sleep(SECOND).await;
     assert_eq!(case.store.count(Op::Release), 1, "the first may have been");
 }
 

@@ -43,7 +43,8 @@ where
     /// To drop the future gives back what may have been claimed.
     pub(super) async fn claim(self: &Arc<Self>, key: RecordKey, claim: &Claim) -> Claimed<St, O> {
         let shared = Arc::clone(self);
-        let mut claiming = Claiming { shared, key, claim: claim.clone(), on_drop: None, permit: None };
+        let mut claiming =
+            Claiming { shared, key, claim: claim.clone(), attempt: None, on_drop: None, permit: None };
         let mut wait: Option<Wait<'_>> = None;
         loop {
             claiming.on_drop = Some(Release::Delete);
@@ -73,6 +74,7 @@ where
     /// Lets an operation run that is ours, if there is room for it.
     fn admit(&self, mut claiming: Claiming<St, O>, held: Held, asked: Instant) -> Claimed<St, O> {
         // Nothing has happened yet.
+        claiming.attempt = Some(held.attempt);
         claiming.on_drop = Some(Release::Delete);
         let room = match self.running.try_acquire() {
             Ok(permit) => {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use resilience_core::{
     Observer, Rng,
     drain::Permit,
-    idempotency::{Claim, RecordKey, Release, Store},
+    idempotency::{Begin, Claim, OnLostOwner, RecordKey, Release, Store, StoreErrorKind},
 };
 use tokio::runtime::Handle;
 
@@ -43,6 +43,8 @@ where
     pub(super) shared: Arc<Shared<St, O>>,
     pub(super) key: RecordKey,
     pub(super) claim: Claim,
+    /// Which attempt it is, once the store has said so.
+    pub(super) attempt: Option<u32>,
     /// How it is given up.
     pub(super) on_drop: Option<Release>,
     /// Counts it as running, until the store has been told.
@@ -64,11 +66,35 @@ where
 
     async fn try_release(&self, how: Release) -> bool {
         let shared = &*self.shared;
+        let how = match self.as_it_is(how).await {
+            Ok(Some(how)) => how,
+            Ok(None) => return true,
+            Err(_) => return false,
+        };
         let is_told = shared.ask(shared.store.release(&self.key, self.claim.owner, how)).await.is_ok();
         if is_told {
             shared.waiting.wake(&self.key);
         }
         is_told
+    }
+
+    /// How it has to be given up. A further attempt that has done nothing does not make the key as good as new: an earlier one may have
+    /// done its work, and whoever comes next has to know. Nothing if it is not ours at all.
+    async fn as_it_is(&self, how: Release) -> Result<Option<Release>, StoreErrorKind> {
+        // Who takes nothing over has no further attempts.
+        if how == Release::Abandon || self.claim.on_lost_owner == OnLostOwner::Refuse {
+            return Ok(Some(how));
+        }
+        let shared = &*self.shared;
+        let attempt = match self.attempt {
+            Some(attempt) => attempt,
+            // Of a claim that is there already, the same owner is told which it is.
+            None => match shared.ask(shared.store.begin(&self.key, &self.claim)).await? {
+                Begin::Acquired(held) => held.attempt,
+                _ => return Ok(None),
+            },
+        };
+        Ok(Some(if attempt == 1 { Release::Delete } else { Release::Abandon }))
     }
 
     /// Until the lease would be over anyway.
@@ -94,6 +120,7 @@ where
             shared: Arc::clone(&self.shared),
             key: self.key,
             claim: self.claim.clone(),
+            attempt: self.attempt,
             on_drop: None,
             permit: self.permit.take(),
         };
