@@ -17,7 +17,7 @@ use {
     resilience_core::{Call, Context, Deadline},
     resilience_tower::http::{
         ReplayBody, ReplayBodyLayer, RespondBody, RespondLayer,
-        correlation::CorrelationLayer,
+        correlation::{self, CorrelationLayer},
         deadline::{ReadDeadlineLayer, WriteDeadlineLayer},
     },
     std::time::Duration,
@@ -236,7 +236,7 @@ impl Subject for Correlated {
             Stack<
                 MapResponseLayer<fn(u32) -> Body>,
                 Stack<
-                    CorrelationLayer,
+                    Stack<correlation::InheritLayer, CorrelationLayer>,
                     Stack<MapResponseLayer<fn(Body) -> u32>, MapRequestLayer<fn(Call<u32>) -> Page>>,
                 >,
             >,
@@ -252,7 +252,10 @@ impl Subject for Correlated {
             MapRequestLayer::new(without as fn(Page) -> Call<u32>),
             Stack::new(
                 MapResponseLayer::new(Body::new as fn(u32) -> Body),
-                Stack::new(CorrelationLayer::new().answered(true), outside),
+                Stack::new(
+                    Stack::new(correlation::InheritLayer::new(), CorrelationLayer::new().answered(true)),
+                    outside,
+                ),
             ),
         )
     }
