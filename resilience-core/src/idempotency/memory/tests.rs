@@ -13,7 +13,12 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Config, MemoryStore, shard::RECORD_BYTES};
+use super::{
+    Config, MemoryStore,
+    room::Room,
+    shard::{Place, RECORD_BYTES, Shard},
+    state::Moment,
+};
 use crate::idempotency::{
     Begin, Claim, Fingerprint, Finish, Held, Owner, RecordKey, Release, Released, Renew, Store,
     StoreErrorKind,
@@ -146,6 +151,59 @@ fn trap_35_a_full_store_gives_up_the_oldest_done_record_and_never_a_claim() {
         assert!(matches!(lab.begin(n, &self::claim()), Ok(Begin::Busy { .. })));
         assert_eq!(lab.finish(n, claim, b"done"), Ok(Finish::Ok));
     }
+}
+
+#[test]
+fn trap_32_of_many_threads_with_one_key_one_acquires_it() {
+    let lab = Lab::new(Config::new());
+    for n in 0..200 {
+        let acquired: usize = std::thread::scope(|scope| {
+            let begin = || matches!(lab.begin(n, &claim()), Ok(Begin::Acquired(_)));
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(begin)).collect();
+            threads.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum()
+        });
+        assert_eq!(acquired, 1);
+    }
+}
+
+#[test]
+fn trap_33_a_claim_ends_with_its_lease_and_its_record_does_not() {
+    let lab = Lab::new(Config::new());
+    let crashed = claim();
+    lab.begin(1, &crashed).unwrap();
+    lab.pass(30 * S);
+    assert!(matches!(lab.begin(1, &claim()), Ok(Begin::Acquired(held)) if held.attempt == 2));
+    lab.done(2, 1);
+    lab.pass(DAY - 60 * S);
+    assert!(lab.has(2));
+}
+
+#[test]
+fn trap_34_who_was_taken_over_changes_nothing() {
+    let lab = Lab::new(Config::new());
+    let (zombie, winner) = (claim(), claim());
+    lab.begin(1, &zombie).unwrap();
+    lab.pass(30 * S);
+    lab.begin(1, &winner).unwrap();
+    assert_eq!(lab.finish(1, &zombie, b"zombie"), Ok(Finish::Lost { winner: None }));
+    for how in [Release::Abandon, Release::Delete] {
+        assert_eq!(lab.release(1, &zombie, how), Released::Lost);
+    }
+    assert_eq!(lab.finish(1, &winner, b"winner"), Ok(Finish::Ok));
+    let theirs = Some(Bytes::from_static(b"winner"));
+    assert_eq!(lab.finish(1, &zombie, b"zombie"), Ok(Finish::Lost { winner: theirs }));
+}
+
+#[test]
+fn a_shard_never_gives_up_a_claim() {
+    let (room, now) = (Room::new(Config::new().most()), Moment(0));
+    let mut shard = Shard::default();
+    let (key, claim) = (key(1), claim());
+    let place = Place { hash: 1, key: &key };
+    shard.begin(place, &claim, now, &room).unwrap();
+    assert!(!shard.give_up_one(now, &room));
+    shard.finish(place, &claim, &Bytes::new(), now, &room).unwrap();
+    assert!(shard.give_up_one(now, &room));
 }
 
 #[test]
