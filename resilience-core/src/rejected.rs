@@ -276,7 +276,7 @@ pub trait Refusal: From<Rejected> {
     }
 
     /// That nobody knows what the request has done, and the key to ask again with, if it was sent with one and the error can say so.
-    fn outcome_unknown(&self) -> Option<&OutcomeUnknown> {
+    fn outcome_unknown(&self) -> Option<OutcomeUnknown> {
         None
     }
 

@@ -86,6 +86,10 @@ impl IdempotencyKey {
         Self(uuid::v8(hash).into())
     }
 
+    pub(super) fn from_uuid(bytes: [u8; 16]) -> Self {
+        Self(uuid::text(bytes).into())
+    }
+
     /// The key itself. It belongs into the header of a request, and beside the business data that it was made for; not into a log.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
-    Fingerprint, FingerprintSecret, IdempotencyKey, InvalidKey, KeyFormat, KeyRules, RecordKey, Scope, uuid,
+    Fingerprint, FingerprintSecret, IdempotencyKey, InvalidKey, KeyFormat, KeyRules, OutcomeUnknown,
+    RecordKey, Scope, uuid,
 };
 
 fn parsed(header: &str) -> Result<String, InvalidKey> {
@@ -147,6 +148,28 @@ fn a_key_by_time_says_its_time() {
     assert_ne!(IdempotencyKey::uuid_v7(Duration::ZERO), IdempotencyKey::uuid_v7(Duration::ZERO));
     for other in ["017F22E2-79B0-4CC3-98C4-DC0C0C07398F", "017F22E2-79B0-7CC3-C8C4-DC0C0C07398F", "7"] {
         assert_eq!(key(other).created(), None);
+    }
+}
+
+#[test]
+fn an_unknown_outcome_has_the_key_if_it_is_a_uuid_as_we_write_them() {
+    let back = |key: &IdempotencyKey| OutcomeUnknown::of(key).key();
+    let since_1970 = Duration::from_millis(0x017F_22E2_79B0);
+    for ours in [IdempotencyKey::random(), IdempotencyKey::uuid_v7(since_1970)] {
+        assert_eq!(back(&ours), Some(ours));
+    }
+    for theirs in [
+        "order-7",
+        "",
+        "017F22E2-79B0-7CC3-98C4-DC0C0C07398F",
+        "017f22e279b07cc398c4dc0c0c07398f",
+        "017f22e2-79b0-7cc3-98c4-dc0c0c07398f0",
+        "017f22e2-79b0-7cc3-98c4-dc0c0c07398",
+        "017f22e2-79b0-7cc3-98c4-dc0c0c0739zz",
+    ] {
+        if let Ok(theirs) = IdempotencyKey::new(theirs) {
+            assert_eq!(back(&theirs), None);
+        }
     }
 }
 

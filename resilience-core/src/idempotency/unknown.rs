@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::IdempotencyKey;
+use super::{IdempotencyKey, uuid};
 
 /// That an operation ended without an answer that says what it has done, and the key to ask again with.
 ///
@@ -13,27 +13,29 @@ use super::IdempotencyKey;
 /// use resilience_core::idempotency::{IdempotencyKey, OutcomeUnknown};
 ///
 /// let key = IdempotencyKey::random();
-/// let unknown = OutcomeUnknown::new(key.clone());
-/// assert_eq!(unknown.key(), &key);
+/// let unknown = OutcomeUnknown::of(&key);
+/// assert_eq!(unknown.key(), Some(key));
 /// assert_eq!(unknown.to_string(), "what the request has done is unknown");
 /// assert_eq!(format!("{unknown:?}"), "OutcomeUnknown { .. }");
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct OutcomeUnknown {
-    key: IdempotencyKey,
+    /// Small and `Copy`, as the errors are that it is in.
+    uuid: Option<[u8; 16]>,
 }
 
 impl OutcomeUnknown {
     /// For layers that send requests with a key.
     #[must_use]
-    pub const fn new(key: IdempotencyKey) -> Self {
-        Self { key }
+    pub fn of(key: &IdempotencyKey) -> Self {
+        Self { uuid: uuid::parse(key.as_str()) }
     }
 
-    /// The key that the request was sent with. It is shown nowhere else.
+    /// The key that the request was sent with, if it is a UUID, in lower case and with hyphens, as all are that this library makes. Of any
+    /// other `None`: that is its caller's own, who has it. It is shown nowhere else.
     #[must_use]
-    pub const fn key(&self) -> &IdempotencyKey {
-        &self.key
+    pub fn key(&self) -> Option<IdempotencyKey> {
+        self.uuid.map(IdempotencyKey::from_uuid)
     }
 }
 

@@ -70,10 +70,10 @@ fn status(answer: &Answered) -> u16 {
 /// The key that the caller is told to ask again with.
 fn unknown(answer: &Answered) -> Option<String> {
     let note = match answer {
-        Ok(response) => response.extensions().get::<OutcomeUnknown>(),
+        Ok(response) => response.extensions().get::<OutcomeUnknown>().copied(),
         Err(error) => error.outcome_unknown(),
     };
-    note.map(|note| note.key().as_str().to_owned())
+    note.map(|note| note.key().unwrap().as_str().to_owned())
 }
 
 #[tokio::test]

@@ -60,16 +60,17 @@ where
 
 /// Notes on what says nothing of the operation that its outcome is unknown.
 fn note<T: KeyedResponse, E: Refusal>(result: &mut Result<T, E>, value: &HeaderValue) {
-    let unknown = || service::key(value).map(OutcomeUnknown::new);
-    match result {
-        Ok(response) if !is_definitive(response) => {
-            let unknown = unknown();
-            unknown.into_iter().for_each(|note| drop(response.extensions_mut().insert(note)));
+    let says_nothing = match result {
+        Ok(response) => !is_definitive(response),
+        Err(error) => may_have_run(error),
+    };
+    let unknown = says_nothing.then(|| service::key(value)).flatten().map(|key| OutcomeUnknown::of(&key));
+    match (result, unknown) {
+        (Ok(response), Some(unknown)) => {
+            response.extensions_mut().insert(unknown);
         }
-        Err(error) if may_have_run(error) => {
-            unknown().into_iter().for_each(|note| error.set_outcome_unknown(note));
-        }
-        _ => {}
+        (Err(error), Some(unknown)) => error.set_outcome_unknown(unknown),
+        (_, None) => {}
     }
 }
 

@@ -60,7 +60,7 @@
 //!
 //! An operation may end without an answer that says what it has done: its last attempt got none, or one such as 502. Then the error or
 //! the response says so: [`Error::outcome_unknown`](resilience_core::Error::outcome_unknown), and an [`OutcomeUnknown`] in the extensions of a
-//! response. It has the key, to ask again with. An error type without room for that, such as `BoxError`, loses it: then, and wherever
+//! response. It has the key that the layer has made, to ask again with. An error type without room for that, such as `BoxError`, loses it: then, and wherever
 //! retries must survive a restart, make the key oneself, keep it with the business data *before* the request is sent, and send it along as
 //! an extension or header.
 
