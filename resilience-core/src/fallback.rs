@@ -165,10 +165,10 @@ mod tests {
     #[test]
     fn bad_answers_and_errors_are_judged_by_the_classifier() {
         for result in [Ok(()), Err(Error::inner(()))] {
-            assert_eq!(cause(Verdict::Success, result.clone()), None);
-            assert_eq!(cause(Verdict::Ignored, result.clone()), None);
+            assert_eq!(cause(Verdict::Success, result), None);
+            assert_eq!(cause(Verdict::Ignored, result), None);
             for kind in FailureKind::ALL {
-                assert_eq!(cause(Verdict::Failure(kind), result.clone()), Some(Cause::Failure(kind)));
+                assert_eq!(cause(Verdict::Failure(kind), result), Some(Cause::Failure(kind)));
             }
         }
     }
