@@ -8,6 +8,7 @@ use std::{
 use http::{HeaderName, Method, Request, Response};
 use resilience_core::{
     BoxError, Call, Classify, Context, Error, FailureKind, Hint, Rejected, Verdict,
+    fallback::Cause,
     idempotency::{IdempotencyKey, KeyFormat, KeyRules, OutcomeUnknown},
     retry::{GaveUp, Reason},
 };
@@ -181,10 +182,8 @@ async fn an_answer_that_says_nothing_of_the_operation_is_noted() {
 
 /// The note on an error.
 async fn noted_on(error: Failed, request: Request<()>) -> Option<String> {
-    let service = IdempotencyKeyLayer::new().layer(service_fn(move |_: Request<()>| {
-        let error = error.clone();
-        async move { Err::<Response<()>, _>(error) }
-    }));
+    let service = IdempotencyKeyLayer::new()
+        .layer(service_fn(move |_: Request<()>| async move { Err::<Response<()>, _>(error) }));
     let error = service.oneshot(request).await.unwrap_err();
     error.outcome_unknown().map(|note| note.key().map_or(String::new(), |key| key.as_str().to_owned()))
 }
@@ -197,10 +196,10 @@ async fn an_error_of_a_request_that_may_have_arrived_is_noted() {
     let open = Failed::from(Rejected::CircuitOpen { retry_after: None });
     assert_eq!(noted_on(Error::inner("reset"), keyed()).await, known);
     assert_eq!(noted_on(timeout.into(), keyed()).await, known);
-    assert_eq!(noted_on(open.clone(), keyed()).await, None, "it was never sent");
+    assert_eq!(noted_on(open, keyed()).await, None, "it was never sent");
     let mut later = open;
     resilience_core::Refusal::set_gave_up(&mut later, GaveUp { attempts: 1, reason: Reason::NotRetryable });
-    assert_eq!(noted_on(later.clone(), keyed()).await, None);
+    assert_eq!(noted_on(later, keyed()).await, None);
     resilience_core::Refusal::set_gave_up(&mut later, GaveUp { attempts: 2, reason: Reason::NotRetryable });
     assert_eq!(noted_on(later, keyed()).await, known, "an earlier attempt was");
     assert_eq!(
@@ -238,6 +237,41 @@ fn answers_to_keys_are_judged() {
     }
     assert_eq!(judge(404, &[("idempotent-replayed", "true")]).0, failed(FailureKind::Permanent));
     assert_eq!(judge(201, &[("idempotent-replayed", "true")]).0, Verdict::Success);
+}
+
+/// Notes in headers what it is told.
+struct Notes;
+
+impl Classify<Response<()>, Infallible> for Notes {
+    fn classify(&self, _: Result<&Response<()>, &Infallible>) -> Verdict {
+        Verdict::Ignored
+    }
+
+    fn was_sent(&self, _: Result<&Response<()>, &Infallible>) -> bool {
+        false
+    }
+
+    fn annotate(&self, response: &mut Response<()>, _: GaveUp) {
+        response.headers_mut().insert("gave-up", 1.into());
+    }
+
+    fn annotate_fallback(&self, response: &mut Response<()>, _: Cause) {
+        response.headers_mut().insert("fallback", 1.into());
+    }
+
+    fn is_fallback(&self, response: &Response<()>) -> bool {
+        response.headers().contains_key("fallback")
+    }
+}
+
+#[test]
+fn what_has_nothing_to_do_with_keys_is_left_to_the_other_classifier() {
+    let (classify, mut response) = (ClassifyKeyed::new(Notes), Response::new(()));
+    assert_eq!(classify.classify(Ok(&response)), Verdict::Ignored);
+    assert!(!classify.was_sent(Ok(&response)) && !classify.is_fallback(&response));
+    classify.annotate(&mut response, GaveUp { attempts: 1, reason: Reason::NotRetryable });
+    classify.annotate_fallback(&mut response, Cause::Failure(FailureKind::Fault));
+    assert!(response.headers().contains_key("gave-up") && classify.is_fallback(&response));
 }
 
 #[tokio::test]
