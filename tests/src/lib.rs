@@ -12,7 +12,7 @@ pub mod servers;
 pub mod shop;
 pub mod text;
 pub mod time;
-#[cfg(feature = "tls")]
+#[cfg(tls)]
 pub mod tls;
 
 /// The programs of the README, so that they compile and run.

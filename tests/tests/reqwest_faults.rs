@@ -174,7 +174,7 @@ async fn a_name_that_is_not_known_is_an_error_of_connecting() {
 }
 
 /// A `reqwest` that speaks TLS tries, and fails alike: see `reqwest_tls`.
-#[cfg(not(feature = "tls"))]
+#[cfg(not(tls))]
 #[tokio::test]
 async fn https_without_tls_in_reqwest_is_an_error_of_connecting() {
     let (client, server) = (client(), server(Fault::None).await);

@@ -1,5 +1,8 @@
 //! The guarded client over TLS that does not come about, or breaks: what its caller sees, and what arrives.
+//!
+//! With `RUSTFLAGS="--cfg tls"` only.
 
+#![cfg(tls)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::time::Duration;
