@@ -54,3 +54,19 @@ impl InFlight {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_that_have_gone_are_forgotten() {
+        let in_flight = InFlight::default();
+        let stays = StripedArc::new(());
+        in_flight.watch(&stays);
+        for _ in 0..10 {
+            in_flight.watch(&StripedArc::new(()));
+        }
+        assert_eq!(in_flight.layers.lock().as_ref().map(Vec::len), Some(2), "and the last one");
+    }
+}

@@ -49,7 +49,7 @@ where
 pub(super) struct Names(Option<Arc<Declared>>);
 
 struct Declared {
-    /// Sorted, each once.
+    /// Sorted.
     names: Vec<SharedString>,
     overflow: Counter,
 }

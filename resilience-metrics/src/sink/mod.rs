@@ -122,3 +122,32 @@ impl fmt::Debug for Sink {
         f.debug_struct("Sink").field("pipeline", &self.pipeline).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_is_kept_once_however_often_it_is_asked_for() {
+        let sink = Sink::new("pay".into());
+        for policy in ["a", "b", "a", "b"] {
+            sink.counter(&catalogue::LOAD_SHED_REJECTED, &[("policy", policy.into())]).increment(1);
+        }
+        assert_eq!(sink.counters.lock().len(), 2);
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "`resilience_timeouts_total` has no `scope` of `request`")]
+    fn what_is_not_in_the_catalogue_cannot_be_emitted() {
+        let labels = [("policy", "timeout".into()), ("scope", "request".into())];
+        drop(Sink::new("pay".into()).counter(&catalogue::TIMEOUTS, &labels));
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "`resilience_timeouts_total` lacks its label `scope`")]
+    fn no_label_can_be_left_out() {
+        drop(Sink::new("pay".into()).counter(&catalogue::TIMEOUTS, &[("policy", "timeout".into())]));
+    }
+}

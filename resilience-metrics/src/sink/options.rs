@@ -13,7 +13,7 @@ pub(crate) struct Options {
     pub(crate) verbose: bool,
     pub(crate) one_hot: bool,
     pub(crate) publish_on_calls: bool,
-    /// Sorted, each once.
+    /// Sorted.
     pub(crate) operations: Vec<SharedString>,
     pub(crate) wall_clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
 }

@@ -85,7 +85,6 @@ impl Telemetry {
     pub fn operations<N: Into<SharedString>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         let mut names: Vec<SharedString> = names.into_iter().map(Into::into).collect();
         names.sort_unstable();
-        names.dedup();
         self.setting().options.operations = names;
         self
     }

@@ -100,6 +100,23 @@ async fn an_operation_counts_once_by_its_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_duration_is_in_seconds_from_the_call_to_the_end() {
+    let recorded = Recorded::start();
+    let telemetry = Telemetry::new("pay");
+    let service = telemetry.operation_layer(classify).layer(telemetry.attempt_layer(classify).layer(inner()));
+    for ms in [0, 1, 250, 1000] {
+        call(&service, Do::AnswerAfter(ms * MS)).await.unwrap();
+    }
+    let values = recorded.values();
+    assert_eq!(
+        values["resilience_operation_duration_seconds{outcome=success,pipeline=pay}"],
+        [0.0, 0.001, 0.25, 1.0]
+    );
+    let attempts = &values["resilience_attempt_duration_seconds{kind=first,outcome=success,pipeline=pay}"];
+    assert_eq!(attempts, &[0.0, 0.001, 0.25, 1.0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_counts_as_a_failure() {
     let recorded = Recorded::start();
     let service = Telemetry::new("pay").operation_layer(classify).layer(inner());

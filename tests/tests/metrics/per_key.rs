@@ -178,6 +178,20 @@ async fn trap_41_the_gauges_are_true_after_cancellation() {
     assert_eq!(published(&telemetry, &recorded), Some((1.0, [0.0, 1.0, 0.0])));
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_time_of_the_last_transition_is_there_though_nobody_publishes() {
+    let recorded = Recorded::start();
+    let telemetry = Telemetry::new("pay").with_wall_clock(|| SystemTime::UNIX_EPOCH + 7 * SECOND);
+    let layer = hosts(Settings::new().circuit_breaker(breaker()));
+    let shown = layer.clone();
+    let observer = telemetry.per_key("hosts", move || shown.snapshot());
+    let mut service = layer.with_observer(observer).layer(inner());
+    for expected in [0.0, 7.0] {
+        service.ready().await.unwrap().call(Call::new((0, Do::Fail))).await.unwrap_err();
+        assert_eq!(recorded.take().gauge(LAST), Some(expected));
+    }
+}
+
 /// Counts transitions, beside the metrics.
 #[derive(Clone, Debug, Default)]
 struct Seen(Arc<Mutex<u64>>);

@@ -127,11 +127,12 @@ async fn trap_40_a_gauge_that_was_forgotten_is_there_again_when_it_is_published(
     let telemetry = Telemetry::new("pay").with_recorder(Arc::new(recorder));
     let breaker = CircuitBreaker::new(Config::new(), time::now());
     let _observer = telemetry.circuit_breaker("breaker", &breaker);
+    breaker.force_open(time::now());
     for _ in 0..2 {
         while handle.render().contains(STATE) {
             tokio::task::yield_now().await;
         }
         telemetry.publish();
-        assert!(handle.render().contains(&format!("{STATE} 0")));
+        assert!(handle.render().contains(&format!("{STATE} 2")));
     }
 }

@@ -1,11 +1,17 @@
 //! Who brings gauges up to date, and when.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use resilience_core::{CircuitBreaker, circuit_breaker::Config};
+use resilience_core::{Call, CircuitBreaker, circuit_breaker::Config, keyed::Snapshot};
 use resilience_metrics::Telemetry;
 use tests::{recorded::Recorded, time};
-use tower::Layer;
+use tower::{Layer, Service};
 
 use super::{Do, MS, SECOND, call, classify, inner};
 
@@ -41,6 +47,27 @@ async fn an_operation_that_ends_publishes_what_was_not_published_for_a_second() 
     }
     tokio::time::timeout(SECOND, call(&service, Do::Hang)).await.unwrap_err();
     assert!(is_published(&recorded), "a call that is dropped has ended too");
+}
+
+/// What publishes runs code of the user's, which may panic; a second panic would end the process.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_dropped_by_a_panic_publishes_nothing() {
+    let _recorded = Recorded::start();
+    let telemetry = Telemetry::new("pay");
+    let is_broken = Arc::new(AtomicBool::new(false));
+    let broken = Arc::clone(&is_broken);
+    telemetry.keyed("keys", move || {
+        assert!(!broken.load(Ordering::Relaxed), "a table that cannot be read");
+        Snapshot::default()
+    });
+    let running = telemetry.operation_layer(classify).layer(inner()).call(Call::new(Do::Hang));
+    tokio::time::advance(2 * SECOND).await;
+    is_broken.store(true, Ordering::Relaxed);
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        let _running = running;
+        resume_unwind(Box::new("of somebody else"))
+    }));
+    assert_eq!(panic.unwrap_err().downcast_ref::<&str>(), Some(&"of somebody else"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -49,6 +49,28 @@ async fn each_recorder_is_told_everything_and_the_installed_one_only_if_it_is_to
     assert_eq!((cut(&read(&read_one)), cut(&installed.take())), (Some(1), Some(1)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_recorder_that_is_there_is_told_all_while_another_may_yet_come() {
+    let one = DebuggingRecorder::new();
+    let read_one = one.snapshotter();
+    let telemetry = Telemetry::new("pay").with_recorder(Arc::new(one)).with_installed_recorder();
+    let service = telemetry.operation_layer(classify).layer(inner());
+    let success = "outcome=success,pipeline=pay";
+    let told = |readings: &Readings| {
+        let key = format!("resilience_operation_duration_seconds{{{success}}}");
+        (readings.counted("resilience_operations_total"), readings.samples.get(&key).copied())
+            == ([(success, 1)].into(), Some(1))
+    };
+    call(&service, Do::Answer).await.unwrap();
+    assert!(told(&read(&read_one)));
+    let installed = Recorded::start();
+    call(&service, Do::Answer).await.unwrap();
+    assert!(told(&read(&read_one)));
+    assert_eq!(installed.take().counted("resilience_operations_total"), [(success, 2)].into());
+    call(&service, Do::Answer).await.unwrap();
+    assert!(told(&read(&read_one)) && told(&installed.take()));
+}
+
 #[test]
 fn two_telemetries_of_a_process_can_have_a_recorder_each() {
     let [pay, ship] = ["pay", "ship"].map(|name| {
@@ -101,7 +123,9 @@ fn a_setting_that_comes_too_late_panics() {
         let _clone = cloned.clone();
         let used = Telemetry::new("pay");
         let _layer = used.attempt_layer(classify);
-        for telemetry in [cloned, used] {
+        let counted = Telemetry::new("pay");
+        let _observer = counted.timeout("timeout");
+        for telemetry in [cloned, used, counted] {
             let panic = catch_unwind(AssertUnwindSafe(|| setting(telemetry))).unwrap_err();
             let expected = "the telemetry is in use already: its settings come before its clones and before what is taken from it";
             assert_eq!(panic.downcast_ref::<&str>(), Some(&expected));

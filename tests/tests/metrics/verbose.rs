@@ -48,6 +48,32 @@ async fn retries_pauses_and_used_timeouts_have_samples() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn layers_look_at_the_clock_for_whoever_wants_it_alone() {
+    use resilience_core::{Drain, Observer};
+
+    for verbose in [false, true] {
+        let telemetry = Telemetry::new("pay").verbose(verbose);
+        assert_eq!(telemetry.timeout("timeout").is_verbose(), verbose);
+        assert_eq!(telemetry.server(&Drain::new(), None, None).is_verbose(), verbose);
+    }
+}
+
+#[test]
+fn an_operation_that_was_not_retried_is_no_sample() {
+    use resilience_core::{
+        Event, Observer,
+        retry::{GaveUp, Reason},
+    };
+
+    let recorded = Recorded::start();
+    let retry = Telemetry::new("pay").verbose(true).retry("retry", None);
+    for attempts in [1, 2] {
+        retry.observe(&Event::RetryGaveUp(GaveUp { attempts, reason: Reason::Budget }));
+    }
+    assert_eq!(recorded.values()[RETRIES], [1.0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_limit_of_nothing_is_used_wholly() {
     use resilience_core::{Event, Observer};
     use std::time::Duration;
