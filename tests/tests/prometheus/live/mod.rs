@@ -26,7 +26,16 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Which alerts the outage of each pipeline is for.
 const OUTAGES: [(&str, &[&str]); 8] = [
-    ("payments", &["ErrorBudgetBurnFast", "ErrorBudgetBurnSlow", "CircuitBreakerOpen", "FallbackFailing"]),
+    (
+        "payments",
+        &[
+            "ErrorBudgetBurnFast",
+            "ErrorBudgetBurnSlow",
+            "CircuitBreakerOpen",
+            "FallbackFailing",
+            "RetryBudgetExhausted",
+        ],
+    ),
     ("search", &["RetryAmplification"]),
     ("inventory", &["ErrorBudgetBurnFast", "ErrorBudgetBurnSlow", "RetryBudgetExhausted"]),
     ("reports", &["ErrorBudgetBurnFast", "ErrorBudgetBurnSlow", "BulkheadSaturated"]),
@@ -48,15 +57,15 @@ fn scaled(rules: &str) -> String {
     let seconds = [
         ("1m", "1s"),
         ("2m", "2s"),
-        ("5m", "3s"),
-        ("10m", "4s"),
-        ("30m", "4s"),
-        ("1h", "5s"),
-        ("2h", "6s"),
-        ("6h", "8s"),
-        ("1d", "9s"),
-        ("3d", "10s"),
-        ("15m", "12s"),
+        ("5m", "6s"),
+        ("10m", "7s"),
+        ("30m", "7s"),
+        ("1h", "8s"),
+        ("2h", "9s"),
+        ("6h", "10s"),
+        ("1d", "11s"),
+        ("3d", "12s"),
+        ("15m", "15s"),
     ];
     let mut scaled = rules.to_owned();
     for (long, short) in seconds {

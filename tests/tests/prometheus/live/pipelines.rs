@@ -47,13 +47,15 @@ fn quickly() -> RetryPolicy {
     RetryPolicy::new().backoff(Backoff::constant(5 * MS))
 }
 
-/// The client's preset: the dependency is down, and so is, half of the time, what is to stand in for it.
+/// The client's preset: the dependency is down, and so is, half of the time, what is to stand in for it. Probes of the breaker fail, and
+/// the budget pays for no second attempt.
 fn payments(telemetry: Telemetry, weather: &Weather) -> Telemetry {
     let breaker = circuit_breaker::Config::new().open_for(300 * MS, 600 * MS);
     let settings = ClientSettings::new()
-        .total_timeout(300 * MS)
-        .attempt_timeout(200 * MS)
+        .total_timeout(1000 * MS)
+        .attempt_timeout(500 * MS)
         .retry(quickly())
+        .retry_budget(RetryBudget::success_paid().capacity(30))
         .circuit_breaker(breaker)
         .bulkhead(bulkhead::Config::new(1000));
     let client = ClientLayer::new("payments", &settings).unwrap();
@@ -74,7 +76,7 @@ fn payments(telemetry: Telemetry, weather: &Weather) -> Telemetry {
         let fails = bad.is_bad() || count.fetch_add(1, Ordering::Relaxed) % 50 == 0;
         let hangs = fails && number % 3 == 0;
         async move {
-            sleep(if hangs { 1000 * MS } else { 5 * MS }).await;
+            sleep(if hangs { 5000 * MS } else { 5 * MS }).await;
             if fails { Err("down") } else { Ok(Response::new("")) }
         }
     });
@@ -211,7 +213,7 @@ fn api(telemetry: Telemetry, weather: &Weather) -> Telemetry {
     let server = server.with_observer(observer).operation(telemetry.operation_layer(ClassifyStatus));
     let bad = weather.clone();
     let server = server.layer(service_fn(move |_: Request<()>| {
-        let takes = if bad.is_bad() { 400 * MS } else { 5 * MS };
+        let takes = if bad.is_bad() { 2000 * MS } else { 5 * MS };
         async move {
             sleep(takes).await;
             Ok::<_, Infallible>(Response::new(String::new()))
