@@ -45,6 +45,7 @@ mod hint;
 pub mod idempotency;
 mod invalid;
 pub mod keyed;
+mod named;
 mod nanos;
 mod outcome;
 #[doc(hidden)]
@@ -75,6 +76,7 @@ pub use error::Error;
 pub use event::{Event, Observer};
 pub use hint::Hint;
 pub use invalid::Invalid;
+pub use named::NamedErrors;
 pub use outcome::Outcome;
 pub use rate_limit::{Quota, RateLimiter};
 pub use registry::Registry;

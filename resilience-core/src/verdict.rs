@@ -129,6 +129,16 @@ pub trait Classify<Res, Err> {
         let _ = (response, cause);
     }
 
+    /// A name for a failure, for spans: the status of an answer (`503`, `UNAVAILABLE`), or the class of an error (`connect`).
+    /// `None` by default: then it is the name of the [kind](FailureKind::as_str).
+    ///
+    /// Of a small, fixed set, and never the text of an error, which may hold what nobody else should read. Asked of failures
+    /// only; a refusal of ours has the name of its [outcome](crate::Outcome).
+    fn error_type(&self, result: Result<&Res, &Err>) -> Option<&'static str> {
+        let _ = result;
+        None
+    }
+
     /// Whether an answer has the note that a fallback gave it. `false` by default: then metrics count it as a plain success.
     fn is_fallback(&self, response: &Res) -> bool {
         let _ = response;
@@ -195,6 +205,10 @@ where
         self.classify.was_sent(result) && !result.is_err_and(&self.unsent)
     }
 
+    fn error_type(&self, result: Result<&Res, &Err>) -> Option<&'static str> {
+        self.classify.error_type(result)
+    }
+
     fn annotate(&self, response: &mut Res, gave_up: GaveUp) {
         self.classify.annotate(response, gave_up);
     }
@@ -250,6 +264,10 @@ mod tests {
         fn is_fallback(&self, response: &u32) -> bool {
             response % 2 == 1
         }
+
+        fn error_type(&self, result: Result<&u32, &()>) -> Option<&'static str> {
+            result.err().map(|()| "empty")
+        }
     }
 
     #[test]
@@ -259,6 +277,7 @@ mod tests {
         assert!(!classify.is_fallback(&response));
         classify.annotate_fallback(&mut response, Cause::Failure(FailureKind::Fault));
         assert!(response == 7 && classify.is_fallback(&response));
+        assert_eq!((classify.error_type(Err(&())), classify.error_type(Ok(&6))), (Some("empty"), None));
     }
 
     #[test]

@@ -122,6 +122,24 @@ pub enum Cause {
     Manual,
 }
 
+impl Cause {
+    /// As logs have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FailureRate => "failure_rate",
+            Self::SlowRate => "slow_rate",
+            Self::ConsecutiveFailures => "consecutive_failures",
+            Self::ProbeFailed => "probe_failed",
+            Self::SlowProbes => "slow_probes",
+            Self::ProbeHung => "probe_hung",
+            Self::WaitOver => "wait_over",
+            Self::ProbesSucceeded => "probes_succeeded",
+            Self::Manual => "manual",
+        }
+    }
+}
+
 /// One change of state.
 ///
 /// The counts are those that the breaker tripped on, from the opening until it has closed again; 0 when an operator

@@ -67,6 +67,11 @@ impl<B, E> Classify<Response<B>, E> for ClassifyGrpc {
             .or_else(|| in_between(headers).then(|| http::hint(headers)).flatten())
     }
 
+    /// The name of the code of an answer.
+    fn error_type(&self, result: Result<&Response<B>, &E>) -> Option<&'static str> {
+        Some(name(code(result.ok()?)))
+    }
+
     /// Puts the [`GaveUp`] into the extensions of the response.
     fn annotate(&self, response: &mut Response<B>, gave_up: GaveUp) {
         response.extensions_mut().insert(gave_up);
@@ -128,6 +133,10 @@ impl<T> Classify<T, Status> for ClassifyCode {
     fn was_sent(&self, result: Result<&T, &Status>) -> bool {
         !result.is_err_and(|status| never_connected(status))
     }
+
+    fn error_type(&self, result: Result<&T, &Status>) -> Option<&'static str> {
+        Some(name(result.err()?.code()))
+    }
 }
 
 /// A refusal has its [own verdict](resilience_core::Rejected::verdict).
@@ -149,6 +158,13 @@ impl<T> Classify<T, Error<Status>> for ClassifyCode {
 
     fn was_sent(&self, result: Result<&T, &Error<Status>>) -> bool {
         !matches!(result, Err(Error::Inner { error, .. }) if never_connected(error))
+    }
+
+    fn error_type(&self, result: Result<&T, &Error<Status>>) -> Option<&'static str> {
+        match result.err()? {
+            Error::Inner { error, .. } => Some(name(error.code())),
+            Error::Rejected { .. } => None,
+        }
     }
 }
 
@@ -200,6 +216,29 @@ fn verdict(code: Code) -> Verdict {
         | Code::Unimplemented
         | Code::Aborted => FailureKind::Permanent,
     })
+}
+
+/// As gRPC writes it.
+pub(super) const fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
 }
 
 #[cfg(test)]

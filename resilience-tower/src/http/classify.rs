@@ -56,6 +56,11 @@ impl<B, E> Classify<Response<B>, E> for ClassifyStatus {
         hint(result.ok()?.headers())
     }
 
+    /// The status of an answer.
+    fn error_type(&self, result: Result<&Response<B>, &E>) -> Option<&'static str> {
+        digits(result.ok()?.status())
+    }
+
     /// Puts the [`GaveUp`] into the extensions of the response.
     fn annotate(&self, response: &mut Response<B>, gave_up: GaveUp) {
         response.extensions_mut().insert(gave_up);
@@ -82,6 +87,29 @@ pub(crate) fn verdict(status: StatusCode) -> Verdict {
     })
 }
 
+/// The status as text that lives for ever.
+pub(crate) fn digits(status: StatusCode) -> Option<&'static str> {
+    const FIRST: u16 = 100;
+    static DIGITS: [[u8; 3]; 900] = {
+        let mut all = [*b"100"; 900];
+        let mut place = 1;
+        while place < all.len() {
+            let mut digits = all[place - 1];
+            let mut digit = digits.len() - 1;
+            while digits[digit] == b'9' {
+                digits[digit] = b'0';
+                digit -= 1;
+            }
+            digits[digit] += 1;
+            all[place] = digits;
+            place += 1;
+        }
+        all
+    };
+    let place = usize::from(status.as_u16().checked_sub(FIRST)?);
+    std::str::from_utf8(DIGITS.get(place)?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +128,20 @@ mod tests {
         for status in 100..1000 {
             assert_eq!(verdict(StatusCode::from_u16(status).unwrap()), expect(status), "{status}");
         }
+    }
+
+    #[test]
+    fn every_status_has_its_digits() {
+        for status in (100..1000).map(|status| StatusCode::from_u16(status).unwrap()) {
+            assert_eq!(digits(status), Some(status.as_str()));
+        }
+    }
+
+    #[test]
+    fn a_failed_answer_is_named_by_its_status_and_an_error_by_nobody() {
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::BAD_GATEWAY;
+        assert_eq!(ClassifyStatus.error_type(Ok::<_, &()>(&response)), Some("502"));
+        assert_eq!(ClassifyStatus.error_type(Err::<&Response<()>, _>(&())), None);
     }
 }

@@ -22,4 +22,7 @@ pub(crate) use self::hint::hint;
 #[cfg(feature = "grpc")]
 pub(crate) use self::respond::Problem;
 #[cfg(feature = "reqwest")]
-pub(crate) use self::{classify::verdict, replay::safety};
+pub(crate) use self::{
+    classify::{digits, verdict},
+    replay::safety,
+};

@@ -54,6 +54,10 @@ impl Classify<Response, reqwest::Error> for ClassifyReqwest {
         http::hint(result.ok()?.headers())
     }
 
+    fn error_type(&self, result: Result<&Response, &reqwest::Error>) -> Option<&'static str> {
+        result.map_or_else(name, |response| http::digits(response.status()))
+    }
+
     fn annotate(&self, response: &mut Response, gave_up: GaveUp) {
         response.extensions_mut().insert(gave_up);
     }
@@ -79,6 +83,14 @@ impl Classify<Response, Error<reqwest::Error>> for ClassifyReqwest {
 
     fn hint(&self, result: Result<&Response, &Error<reqwest::Error>>) -> Option<Hint> {
         http::hint(result.ok()?.headers())
+    }
+
+    fn error_type(&self, result: Result<&Response, &Error<reqwest::Error>>) -> Option<&'static str> {
+        match result {
+            Ok(response) => http::digits(response.status()),
+            Err(Error::Inner { error, .. }) => name(error),
+            Err(Error::Rejected { .. }) => None,
+        }
     }
 
     fn annotate(&self, response: &mut Response, gave_up: GaveUp) {
@@ -135,9 +147,27 @@ fn verdict(error: &reqwest::Error) -> Verdict {
     })
 }
 
+/// What went wrong, without the text of the error.
+fn name(error: &reqwest::Error) -> Option<&'static str> {
+    if let Some(status) = error.status() {
+        return http::digits(status);
+    }
+    let classes = [
+        (error.is_timeout(), "timeout"),
+        (error.is_connect(), "connect"),
+        (error.is_redirect(), "redirect"),
+        (error.is_builder(), "builder"),
+        (error.is_body(), "body"),
+        (error.is_request(), "request"),
+    ];
+    classes.into_iter().find_map(|(is, name)| is.then_some(name))
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use resilience_core::Rejected;
 
     use super::*;
 
@@ -165,6 +195,28 @@ mod tests {
         }
         check::<reqwest::Error>();
         check::<Error<reqwest::Error>>();
+    }
+
+    #[test]
+    fn answers_are_named_by_their_status_and_errors_by_their_class() {
+        fn check<E>(error: E, expected: Option<&'static str>)
+        where
+            ClassifyReqwest: Classify<Response, E>,
+        {
+            let name = |result: Result<&Response, &E>| ClassifyReqwest.error_type(result);
+            let response = Response::from(::http::Response::builder().status(503).body("").unwrap());
+            assert_eq!(name(Ok(&response)), Some("503"));
+            assert_eq!(name(Err(&error)), expected);
+        }
+        let unbuilt = || reqwest::Client::new().get("no url").build().unwrap_err();
+        let status = || {
+            let response = ::http::Response::builder().status(404).body("").unwrap();
+            Response::from(response).error_for_status().unwrap_err()
+        };
+        check(unbuilt(), Some("builder"));
+        check(status(), Some("404"));
+        check(Error::inner(unbuilt()), Some("builder"));
+        check(Error::<reqwest::Error>::from(Rejected::CircuitOpen { retry_after: None }), None);
     }
 
     #[test]

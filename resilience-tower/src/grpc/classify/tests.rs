@@ -46,6 +46,27 @@ fn hinted(response: &Response<()>) -> Option<Hint> {
 }
 
 #[test]
+fn every_code_is_named_as_grpc_writes_it() {
+    for number in 0..17 {
+        let code = Code::from_i32(number);
+        let mut written = String::new();
+        for letter in format!("{code:?}").chars() {
+            if letter.is_uppercase() && !written.is_empty() && code != Code::Ok {
+                written.push('_');
+            }
+            written.extend(letter.to_uppercase());
+        }
+        assert_eq!(name(code), written);
+        let (header, status) = (answer(200, &[("grpc-status", &number.to_string())]), Status::new(code, ""));
+        assert_eq!(ClassifyGrpc.error_type(Ok::<_, &()>(&header)), Some(name(code)));
+        assert_eq!(ClassifyCode.error_type(Err::<&(), _>(&status)), Some(name(code)));
+        assert_eq!(ClassifyCode.error_type(Err::<&(), _>(&Error::inner(status))), Some(name(code)));
+    }
+    let refused = Error::<Status>::from(Rejected::CircuitOpen { retry_after: None });
+    assert_eq!(ClassifyCode.error_type(Err::<&(), _>(&refused)), None);
+}
+
+#[test]
 fn every_code_is_judged_by_the_table() {
     for (number, expected) in (0..).zip(TABLE) {
         let response = answer(200, &[("grpc-status", &number.to_string())]);

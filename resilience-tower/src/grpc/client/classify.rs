@@ -2,7 +2,7 @@ use http::Response;
 use resilience_core::{Classify, Error, FailureKind, Hint, Verdict, fallback::Cause, retry::GaveUp};
 use tonic::{Code, Status};
 
-use crate::grpc::{ClassifyGrpc, never_connected};
+use crate::grpc::{ClassifyGrpc, classify::name, never_connected};
 
 /// Judges what the stack of a [`Client`](super::Client) sees: answers as [`ClassifyGrpc`] does, and errors of the channel.
 ///
@@ -29,6 +29,13 @@ impl<B> Classify<Response<B>, Error<Status>> for ClassifyChannel {
 
     fn was_sent(&self, result: Result<&Response<B>, &Error<Status>>) -> bool {
         !matches!(result, Err(Error::Inner { error, .. }) if never_connected(error))
+    }
+
+    fn error_type(&self, result: Result<&Response<B>, &Error<Status>>) -> Option<&'static str> {
+        match result {
+            Err(Error::Inner { error, .. }) => Some(name(error.code())),
+            _ => ClassifyGrpc.error_type(result),
+        }
     }
 
     fn annotate(&self, response: &mut Response<B>, gave_up: GaveUp) {
@@ -66,6 +73,16 @@ mod tests {
             assert!(ClassifyChannel.was_sent(judged));
         }
     }
+
+    #[test]
+    fn an_answer_and_an_error_of_the_channel_are_named_by_their_code() {
+        let named = |judged: Judged<'_>| ClassifyChannel.error_type(judged);
+        let answer = Response::builder().header("grpc-status", "8").body(()).unwrap();
+        assert_eq!(named(Ok(&answer)), Some("RESOURCE_EXHAUSTED"));
+        assert_eq!(named(Err(&Error::inner(Status::unavailable("")))), Some("UNAVAILABLE"));
+        assert_eq!(named(Err(&Rejected::CircuitOpen { retry_after: None }.into())), None);
+    }
+
     #[test]
     fn notes_go_where_those_of_grpc_go() {
         let judge: &dyn Classify<Response<()>, Error<Status>> = &ClassifyChannel;
