@@ -27,6 +27,11 @@ const fn place(outcome: Outcome) -> u8 {
     }
 }
 
+/// The value of the `outcome` label.
+pub(crate) fn label(outcome: Outcome) -> &'static str {
+    OUTCOMES[usize::from(place(outcome))]
+}
+
 /// Counts and times attempts by kind and outcome: see [`Telemetry::attempt_layer`](crate::Telemetry::attempt_layer).
 ///
 /// # Clone

@@ -1,4 +1,4 @@
-//! Metrics of [`resilience_core`] policies, through the [`metrics`] facade.
+//! Metrics of [`resilience_core`] policies through the [`metrics`] facade; their spans and lines of a log through [`tracing`].
 //!
 //! [`Telemetry`] is made once per pipeline, looks every handle up once, and gives out what the layers need:
 //!
@@ -77,6 +77,21 @@
 //! They are files of this package, to be copied: `dashboards/resilience.json` for Grafana 11 or newer,
 //! `alerts/resilience-rules.yml` for Prometheus 2.42 or newer, with its tests for `promtool` beside it, and `RUNBOOK.md`, which says of
 //! each alert what it means, what to do, and when it is wrong.
+//!
+//! # Spans and logs
+//!
+//! [`Telemetry::spans`] has the settings of two layers that put a [span] around each operation and around each of its attempts,
+//! [`Telemetry::logs`] is an observer that writes what policies decide. A client's stack takes everything in three lines:
+//!
+//! ```text
+//! stack::client("payments")
+//!     .classify(ClassifyReqwest)
+//!     .with_observer((telemetry.client(move || handle.snapshot(), None, None), telemetry.logs()))
+//!     .slots(telemetry.spans(ClassifyReqwest).layers_with_metrics())
+//! ```
+//!
+//! [`Spans::on_attempt`] is where the trace context of each attempt gets into its request. This crate depends on no version of
+//! `opentelemetry`: what is said through `tracing` is what `tracing-opentelemetry` takes.
 
 mod adaptive;
 mod attempt;
@@ -90,6 +105,7 @@ mod keyed;
 mod labels;
 mod last_transition;
 mod load_shed;
+mod logs;
 mod operation;
 mod per_key;
 #[cfg(feature = "prometheus")]
@@ -100,6 +116,7 @@ pub mod red;
 mod registry;
 mod retry;
 mod sink;
+pub mod span;
 mod stack;
 mod telemetry;
 mod throttle;
@@ -115,10 +132,12 @@ pub use self::{
     drain::DrainMetrics,
     fallback::FallbackMetrics,
     load_shed::LoadShedMetrics,
+    logs::Logs,
     operation::{NameOperation, Operation, OperationLayer, Unnamed},
     per_key::PerKeyMetrics,
     rate_limit::RateLimitMetrics,
     retry::RetryMetrics,
+    span::{SpanLevel, Spans},
     stack::StackMetrics,
     telemetry::{Publisher, Telemetry},
     throttle::ThrottleMetrics,

@@ -280,6 +280,10 @@ impl Telemetry {
         &self.sink
     }
 
+    pub(crate) fn pipeline(&self) -> &SharedString {
+        &self.sink.pipeline
+    }
+
     fn labels(&self, policy: impl Into<SharedString>) -> Labels {
         Labels::new(Arc::clone(&self.sink), policy.into())
     }
