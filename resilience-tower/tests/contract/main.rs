@@ -62,6 +62,8 @@ suite! {
         idempotency_keys_sent: adapters::SendingKeys,
         #[cfg(feature = "idempotency")]
         idempotency_without_a_key: adapters::WithoutKey,
+        operation_spans: subjects::TracedOperations,
+        attempt_spans: subjects::TracedAttempts,
         context_on_and_off: adapters::ContextOnAndOff,
         mapped_error: adapters::MappedError,
         handed_on: adapters::HandedOn,

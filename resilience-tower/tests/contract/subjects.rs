@@ -10,7 +10,10 @@ use resilience_core::{
     circuit_breaker::Config,
     throttle,
 };
-use resilience_metrics::{OperationLayer, Telemetry};
+use resilience_metrics::{
+    OperationLayer, Spans, Telemetry,
+    span::{AttemptSpanLayer, OperationSpanLayer},
+};
 use resilience_tower::{
     AdaptiveLayer, BulkheadLayer, CircuitBreakerLayer, DrainLayer, FallbackLayer, LoadShedLayer, PerKeyLayer,
     RateLimitLayer, RetryLayer, ThrottleLayer, TimeoutLayer, adaptive as adaptive_layer,
@@ -682,6 +685,33 @@ impl Subject for Draining {
 
     fn holds_nothing(layer: &DrainLayer) -> bool {
         layer.drain().snapshot().running == 0
+    }
+}
+
+/// Somebody takes every span, in this and all other tests of the suite.
+fn spans() -> Spans<ErrorsAreFailures> {
+    // Another test may have been faster.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
+    Telemetry::new("test").spans(ErrorsAreFailures)
+}
+
+pub(crate) struct TracedOperations;
+
+impl Subject for TracedOperations {
+    around!(OperationSpanLayer<ErrorsAreFailures>);
+
+    fn layer() -> Self::Layer {
+        spans().operation_layer()
+    }
+}
+
+pub(crate) struct TracedAttempts;
+
+impl Subject for TracedAttempts {
+    around!(AttemptSpanLayer<ErrorsAreFailures>);
+
+    fn layer() -> Self::Layer {
+        spans().attempt_layer()
     }
 }
 

@@ -128,6 +128,35 @@ impl<K, Q, C, O, Op, At, W> ClientLayer<K, Q, C, O, Op, At, W> {
         ClientLayer { handle, key, classify, observer, operation, attempt: layer, wire }
     }
 
+    /// Fills both slots at once, [`operation`](Self::operation) and [`attempt`](Self::attempt): with spans and metrics, for one.
+    ///
+    /// ```
+    /// use resilience_core::{Call, ErrorsAreFailures};
+    /// use resilience_metrics::Telemetry;
+    /// use resilience_tower::stack;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tracing::Span;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let spans = Telemetry::new("greeter")
+    ///     .spans(ErrorsAreFailures)
+    ///     // In the span of the attempt, so that each has a trace context of its own.
+    ///     .on_attempt(|span: &Span, call: &mut Call<String>| {
+    ///         let id = span.id().map_or(0, |id| id.into_u64());
+    ///         call.request_mut().push_str(&format!(", attempt {id:x}"));
+    ///     });
+    /// let greeter = stack::client("greeter")
+    ///     .slots(spans.layers_with_metrics())
+    ///     .layer(service_fn(|name: String| async move { Ok::<_, &str>(format!("hello {name}")) }));
+    /// assert_eq!(greeter.oneshot("world".to_owned()).await, Ok("hello world, attempt 0".to_owned()));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn slots<L, M>(self, (operation, attempt): (L, M)) -> ClientLayer<K, Q, C, O, L, M, W> {
+        self.operation(operation).attempt(attempt)
+    }
+
     /// Takes requests in a [`Call`](resilience_core::Call), so that each can have a context of its own: a deadline, timeouts, leave to be
     /// repeated.
     ///
