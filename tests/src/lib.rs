@@ -14,6 +14,7 @@ pub mod text;
 pub mod time;
 #[cfg(tls)]
 pub mod tls;
+pub mod traced;
 
 /// The programs of the README, so that they compile and run.
 #[cfg(doctest)]

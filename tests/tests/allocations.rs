@@ -44,6 +44,8 @@ use resilience_tower::{
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tests::time;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
 
 #[global_allocator]
 static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -280,6 +282,16 @@ fn observed() -> impl Layer<Upstream, Service: Service<Call<u64>, Response = u64
         .layer(breaker.with_observer(observer))
         .layer(telemetry.attempt_layer(ErrorsAreFailures))
         .layer(TimeoutLayer::attempt(SECOND / 2).with_observer(telemetry.timeout("attempt")))
+}
+
+/// Spans that nobody takes, though somebody listens.
+fn untraced() -> impl Layer<Upstream, Service: Service<Call<u64>, Response = u64, Error = Error<&'static str>>>
+{
+    // Leaked, so that it is the one of this thread until the end.
+    let subscriber = tracing_subscriber::registry().with(LevelFilter::WARN);
+    std::mem::forget(tracing::subscriber::set_default(subscriber));
+    let (operation, attempt) = Telemetry::new("allocations").spans(ErrorsAreFailures).layers();
+    ServiceBuilder::new().layer(operation).layer(retry()).layer(attempt)
 }
 
 fn stack() -> impl Layer<Upstream, Service: Service<Call<u64>, Response = u64, Error = Error<&'static str>>> {
@@ -561,6 +573,9 @@ async fn trap_31_no_call_allocates_whatever_the_policies_decide() {
         ("fallback, observed, needed", allocations(observed_fallback(), DOWN, answered).await),
         ("idempotency, without a key", allocations(idempotency(), READY, answered).await),
         ("idempotency, without a key, pending", allocations(idempotency(), PENDING, answered).await),
+        ("spans that nobody takes, ready", allocations(untraced(), READY, answered).await),
+        ("spans that nobody takes, pending", allocations(untraced(), PENDING, answered).await),
+        ("spans that nobody takes, failures", allocations(untraced(), FAILING, no_refusal).await),
         ("stack, ready", allocations(stack(), READY, answered).await),
         ("stack, pending", allocations(stack(), PENDING, answered).await),
         ("stack, failures", allocations(stack(), FAILING, no_refusal).await),
