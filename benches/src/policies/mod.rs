@@ -10,6 +10,7 @@ pub mod load_shed;
 pub mod rate_limit;
 pub mod retry;
 pub mod retry_budget;
+pub mod spans;
 pub mod stack;
 pub mod telemetry;
 pub mod throttle;

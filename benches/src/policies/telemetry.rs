@@ -15,7 +15,7 @@ use tower::{Layer as _, Service, ServiceBuilder};
 use tower_resilience_circuitbreaker_metrics::CircuitBreakerConfigBuilder as Peer;
 
 use super::circuit_breaker::{COUNT_WINDOW, FAILURE_RATE, MIN_CALLS, config};
-use super::{Case, Policy};
+use super::{Case, Policy, spans};
 use crate::recorder;
 use crate::subject::Subject;
 use crate::thread::HOUR;
@@ -32,6 +32,9 @@ pub const POLICY: Policy = Policy {
         Case { name: "prometheus", subjects: prometheus },
         Case { name: "prometheus_breaker", subjects: breaker },
         Case { name: "prometheus_http", subjects: http },
+        Case { name: "span_taken", subjects: spans::taken },
+        // Last, so that the subscriber takes nothing of what comes after.
+        Case { name: "span_filtered", subjects: spans::filtered },
     ],
 };
 
