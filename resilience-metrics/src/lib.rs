@@ -92,6 +92,10 @@
 //!
 //! [`Spans::on_attempt`] is where the trace context of each attempt gets into its request. This crate depends on no version of
 //! `opentelemetry`: what is said through `tracing` is what `tracing-opentelemetry` takes.
+//!
+//! # To look at
+//!
+//! The module `live`, with the feature of that name, is a page that shows the pipelines of this process.
 
 mod adaptive;
 mod attempt;
@@ -104,6 +108,8 @@ mod in_flight;
 mod keyed;
 mod labels;
 mod last_transition;
+#[cfg(feature = "live")]
+pub mod live;
 mod load_shed;
 mod logs;
 mod operation;

@@ -1,5 +1,6 @@
 //! What the cross-crate tests share.
 
+pub mod browser;
 pub mod faults;
 pub mod grpc;
 pub mod inner;

@@ -58,6 +58,13 @@ impl Sink {
         self.sources = Arc::new(sources);
     }
 
+    /// One more recorder, whoever there is without it.
+    #[cfg(feature = "live")]
+    pub(crate) fn add_viewer(&mut self, recorder: Given) {
+        self.is_chosen = true;
+        self.add_recorder(Some(recorder));
+    }
+
     /// Whether no handle was made yet. There are none without a counter.
     pub(crate) fn is_unused(&self) -> bool {
         self.counters.lock().is_empty()

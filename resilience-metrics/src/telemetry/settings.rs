@@ -46,6 +46,14 @@ impl Telemetry {
         self
     }
 
+    /// Has `recorder` told everything too, beside those that are told without it.
+    #[cfg(feature = "live")]
+    #[track_caller]
+    pub(crate) fn with_viewer(mut self, recorder: Arc<dyn Recorder + Send + Sync>) -> Self {
+        self.setting().add_viewer(recorder);
+        self
+    }
+
     /// Whether to record what helps to tune and costs more: retries per operation, pauses, and which part of its timeout each call
     /// used, which is a look at the clock for each call that does not answer at once. Not by default.
     ///
