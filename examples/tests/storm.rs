@@ -2,18 +2,58 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::process::Command;
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
 use serde_json::Value;
 
-/// The rows of the shortest run there is, at a pace that a debug build keeps up with.
-fn storm() -> Vec<Value> {
-    let run = Command::new(env!("CARGO_BIN_EXE_storm"))
-        .args(["--seconds", "29", "--rate", "50", "--json"])
-        .output()
+/// The rows of the shortest run there is, at a pace that a debug build keeps up with, and what its live view has said.
+fn storm() -> (Vec<Value>, Value) {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_storm"))
+        .args(["--seconds", "29", "--rate", "50", "--json", "--live", "0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    String::from_utf8(run.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let mut errors = BufReader::new(run.stderr.take().unwrap());
+    let mut line = String::new();
+    errors.read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("live view: http://").and_then(|rest| rest.strip_suffix('/'));
+    let shown = seen(address.unwrap_or_else(|| panic!("no address: {line}")));
+    let errors = thread::spawn(move || errors.read_to_string(&mut line).map(|_| line));
+    let run = run.wait_with_output().unwrap();
+    assert!(run.status.success(), "{}", errors.join().unwrap().unwrap());
+    let lines = String::from_utf8(run.stdout).unwrap();
+    (lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), shown)
+}
+
+/// The live view once both clients of the outage have been answered.
+fn seen(address: &str) -> Value {
+    loop {
+        let mut connection = TcpStream::connect(address).unwrap();
+        connection.write_all(b"GET /snapshot HTTP/1.0\r\nhost: storm\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        let snapshot: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        let pipelines = snapshot["pipelines"].as_array().unwrap();
+        if pipelines.iter().filter(|pipeline| successes(pipeline) > 0).count() == 2 {
+            return snapshot;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn successes(pipeline: &Value) -> u64 {
+    let mut counters = pipeline["counters"].as_array().unwrap().iter();
+    let success = counters.find(|counter| {
+        counter["name"] == "resilience_operations_total" && counter["labels"]["outcome"] == "success"
+    });
+    success.and_then(|counter| counter["value"].as_u64()).unwrap_or(0)
 }
 
 /// A count of the one row that all of these fields are in.
@@ -35,7 +75,10 @@ fn kept_up(rows: &[Value], phase: &str) -> bool {
 
 #[test]
 fn protection_helps_in_every_part() {
-    let rows = storm();
+    let (rows, shown) = storm();
+    assert_eq!(shown["pipelines"][0]["name"], "outage, naive");
+    assert_eq!(shown["pipelines"][1]["name"], "outage, protected");
+
     let of = |part: &str| rows.iter().filter(|row| row["part"] == part).count();
     assert_eq!(["outage", "overload", "slow_route"].map(of), [21, 9, 12]);
 

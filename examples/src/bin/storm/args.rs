@@ -41,6 +41,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE.svg", value_parser = chart)]
     pub(crate) chart: Option<PathBuf>,
 
+    /// Serve the live view of what is protected at this port of the loopback interface while the storm lasts
+    #[arg(long, value_name = "PORT")]
+    pub(crate) live: Option<u16>,
+
     /// Print one JSON object per phase and stack instead of the tables
     #[arg(long)]
     pub(crate) json: bool,
@@ -116,6 +120,8 @@ mod tests {
         let args = parse(&[]).unwrap();
         assert_eq!((args.seconds, args.rate, args.seed), (71, 200, 1));
         assert_eq!(parse(&["--seconds", "29"]).unwrap().seconds, 29);
+        assert_eq!(parse(&[]).unwrap().live, None);
+        assert_eq!(parse(&["--live", "9000"]).unwrap().live, Some(9000));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{future::Future, time::Duration};
 
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use resilience_core::{CircuitBreaker, Error, RetryPolicy};
+use resilience_metrics::Telemetry;
 use resilience_tower::{
     CallLayer, RetryLayer, TimeoutLayer, TransportLayer,
     reqwest::ClassifyReqwest,
@@ -61,12 +62,20 @@ pub(crate) struct Layered {
 
 impl Layered {
     /// Retries by the default policy, whatever that adds to the load; `seed` draws the pauses.
-    pub(crate) fn naive(url: Url, recorder: Recorder, seed: u64) -> reqwest::Result<Self> {
+    pub(crate) fn naive(
+        url: Url,
+        recorder: Recorder,
+        telemetry: &Telemetry,
+        seed: u64,
+    ) -> reqwest::Result<Self> {
+        let retry = retry(seed).without_budget().with_observer(telemetry.retry("retry", None));
         let stack = ServiceBuilder::new()
             .layer(CallLayer::new())
-            .layer(TimeoutLayer::total(PATIENCE))
-            .layer(retry(seed).without_budget())
-            .layer(TimeoutLayer::attempt(ATTEMPT))
+            .layer(telemetry.operation_layer(ClassifyReqwest))
+            .layer(TimeoutLayer::total(PATIENCE).with_observer(telemetry.timeout("total")))
+            .layer(retry)
+            .layer(telemetry.attempt_layer(ClassifyReqwest))
+            .layer(TimeoutLayer::attempt(ATTEMPT).with_observer(telemetry.timeout("attempt")))
             .layer(TransportLayer::new())
             .layer(note(recorder))
             .service(client()?);
@@ -77,12 +86,19 @@ impl Layered {
     pub(crate) fn protected(
         url: Url,
         recorder: Recorder,
+        telemetry: &Telemetry,
         seed: u64,
     ) -> reqwest::Result<(Self, CircuitBreaker)> {
         let settings = ClientSettings::new().total_timeout(PATIENCE).attempt_timeout(ATTEMPT).seed(seed);
         let layer = ClientLayer::new("storm", &settings).expect("an attempt is shorter than all of them");
         let layer = layer.classify(ClassifyReqwest);
-        let breaker = layer.handle().policies(&()).circuit_breaker().cloned();
+        let (handle, read) = (layer.handle().clone(), layer.handle().clone());
+        let observer = telemetry.client(move || read.snapshot(), handle.bulkhead(), handle.rate_limiter());
+        let layer = layer
+            .with_observer(observer)
+            .operation(telemetry.operation_layer(ClassifyReqwest))
+            .attempt(telemetry.attempt_layer(ClassifyReqwest));
+        let breaker = handle.policies(&()).circuit_breaker().cloned();
         let breaker = breaker.expect("it has one by default");
         let stack = ServiceBuilder::new().layer(layer).layer(note(recorder)).service(client()?);
         Ok((Self { stack: BoxCloneSyncService::new(stack), url }, breaker))
@@ -131,8 +147,12 @@ mod tests {
         server::Server,
     };
 
+    fn naive(url: Url, recorder: Recorder) -> Layered {
+        Layered::naive(url, recorder, &Telemetry::new("test"), 1).unwrap()
+    }
+
     fn protected(url: Url, recorder: Recorder) -> Layered {
-        Layered::protected(url, recorder, 1).unwrap().0
+        Layered::protected(url, recorder, &Telemetry::new("test"), 1).unwrap().0
     }
 
     /// Calls a dead server, one call after the other, and counts the attempts.
@@ -155,7 +175,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_naive_client_tries_every_call_three_times() {
-        assert_eq!(attempts(5, |url, recorder| Layered::naive(url, recorder, 1).unwrap()).await, 15);
+        assert_eq!(attempts(5, naive).await, 15);
     }
 
     #[tokio::test]
@@ -175,7 +195,7 @@ mod tests {
         let recorder = Recorder::new(clock::now(), Arc::new(Schedule::split(46).unwrap()));
         let url: Url = server.url().parse().unwrap();
         let bare = Bare::new(url.clone(), recorder.clone()).unwrap();
-        let naive = Layered::naive(url.clone(), recorder.clone(), 1).unwrap();
+        let naive = naive(url.clone(), recorder.clone());
         let protected = protected(url, recorder);
         for (errors, success) in [(0.0, true), (1.0, false)] {
             server.behave(Behaviour::Answer { delay: Duration::ZERO, errors }).await.unwrap();

@@ -21,12 +21,13 @@ mod server;
 mod slow_route;
 mod split;
 mod stats;
+mod view;
 
 use std::{error::Error, process::ExitCode};
 
 use clap::Parser;
 
-use crate::{args::Args, parts::Part};
+use crate::{args::Args, parts::Part, view::View};
 
 type Failure = Box<dyn Error>;
 
@@ -83,14 +84,15 @@ fn make_room(rate: u32) -> Result<(), Failure> {
 
 async fn storm(args: &Args) -> Result<(), Failure> {
     let seconds = parts::seconds(args.seconds).ok_or("the parts do not fit")?;
+    let view = View::start(args.live).map_err(|error| format!("the live view: {error}"))?;
     for (part, seconds) in Part::ALL.into_iter().zip(seconds) {
         if args.only.is_some_and(|only| only != part) {
             continue;
         }
         match part {
-            Part::Outage => outage::run(args, seconds).await?,
-            Part::Overload => overload::run(args, seconds).await?,
-            Part::SlowRoute => slow_route::run(args, seconds).await?,
+            Part::Outage => outage::run(args, &view, seconds).await?,
+            Part::Overload => overload::run(args, &view, seconds).await?,
+            Part::SlowRoute => slow_route::run(args, &view, seconds).await?,
         }
     }
     Ok(())

@@ -13,6 +13,7 @@ use crate::{
     report,
     schedule::Schedule,
     server::Server,
+    view::View,
 };
 
 /// How many files the calls that pile up in the hang keep open.
@@ -23,7 +24,7 @@ pub(crate) fn files(rate: u32) -> u64 {
 }
 
 /// Leads three clients through one outage, each with a server of its own, for `seconds`.
-pub(crate) async fn run(args: &Args, seconds: u32) -> Result<(), Failure> {
+pub(crate) async fn run(args: &Args, view: &View, seconds: u32) -> Result<(), Failure> {
     let schedule = Arc::new(Schedule::split(seconds).ok_or("the phases do not fit")?);
     let server = || Server::start(args.seed);
     let (mut bare_server, mut naive_server, mut protected_server) = (server()?, server()?, server()?);
@@ -31,9 +32,10 @@ pub(crate) async fn run(args: &Args, seconds: u32) -> Result<(), Failure> {
     let recorder = || Recorder::new(start, Arc::clone(&schedule));
     let (bare_log, naive_log, protected_log) = (recorder(), recorder(), recorder());
     let bare = Bare::new(bare_server.url().parse()?, bare_log.clone())?;
-    let naive = Layered::naive(naive_server.url().parse()?, naive_log.clone(), args.seed)?;
-    let url = protected_server.url().parse()?;
-    let (protected, breaker) = Layered::protected(url, protected_log.clone(), args.seed)?;
+    let url = naive_server.url().parse()?;
+    let naive = Layered::naive(url, naive_log.clone(), &view.telemetry("outage, naive"), args.seed)?;
+    let (url, telemetry) = (protected_server.url().parse()?, view.telemetry("outage, protected"));
+    let (protected, breaker) = Layered::protected(url, protected_log.clone(), &telemetry, args.seed)?;
 
     let stacks = [
         Watched { name: "bare", recorder: bare_log.clone(), breaker: None },

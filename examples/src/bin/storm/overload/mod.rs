@@ -19,6 +19,7 @@ use crate::{
     clock,
     parts::{self, Part, announce, pace},
     split::Share,
+    view::View,
 };
 
 /// Good is what is answered within this.
@@ -56,14 +57,14 @@ pub(crate) fn files(rate: u32) -> u64 {
 }
 
 /// Offers each server the same calls for `seconds`.
-pub(crate) async fn run(args: &Args, seconds: u32) -> Result<(), Failure> {
+pub(crate) async fn run(args: &Args, view: &View, seconds: u32) -> Result<(), Failure> {
     let capacity = pace(args.rate);
     let workload = Workload::new(args.seed, capacity, seconds).ok_or("the phases do not fit")?;
     let workload = Arc::new(workload);
     let mut hosts = Vec::new();
     let mut clients = Vec::new();
     for stack in Stack::ALL {
-        let (host, address) = start(stack, capacity)?;
+        let (host, address) = start(stack, capacity, view)?;
         hosts.push(host);
         clients.push(Client::new(address)?);
     }

@@ -15,14 +15,18 @@ use axum::{
     routing::get,
 };
 use resilience_core::{Call, Quota};
+use resilience_metrics::Telemetry;
 use resilience_tower::{
-    http::rate_limit::HeaderKey,
+    http::{ClassifyStatus, rate_limit::HeaderKey},
     stack::{ServerLayer, ServerSettings},
 };
 use tower::{ServiceBuilder, limit::ConcurrencyLimitLayer, load_shed::LoadShedLayer};
 
 use super::{API_KEY, workers::Workers, workload::WORKERS};
-use crate::host::{Host, bind};
+use crate::{
+    host::{Host, bind},
+    view::View,
+};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stack {
@@ -44,12 +48,12 @@ impl Stack {
 }
 
 /// Starts a server that can bear `capacity` calls a second.
-pub(super) fn start(stack: Stack, capacity: u32) -> io::Result<(Host, SocketAddr)> {
+pub(super) fn start(stack: Stack, capacity: u32, view: &View) -> io::Result<(Host, SocketAddr)> {
     let routes = Router::new().route("/work/{micros}", get(work)).with_state(Arc::new(Workers::new(WORKERS)));
     let routes = match stack {
         Stack::Bare => routes,
         Stack::Fixed => fixed(routes, capacity),
-        Stack::Protected => protected(routes, capacity),
+        Stack::Protected => protected(routes, capacity, &view.telemetry("overload, protected")),
     };
     let socket = bind((Ipv4Addr::LOCALHOST, 0).into())?;
     let address = socket.local_addr()?;
@@ -72,9 +76,12 @@ fn fixed(routes: Router, capacity: u32) -> Router {
 
 /// The preset as it comes, with a quota for each tenant. A tenant is entitled to far more than there is if all come: twice the
 /// capacity.
-fn protected(routes: Router, capacity: u32) -> Router {
+fn protected(routes: Router, capacity: u32, telemetry: &Telemetry) -> Router {
     let key = HeaderKey::new(HeaderName::from_static(API_KEY));
     let settings = ServerSettings::new().rate_limit(Quota::per_second(2 * capacity).burst(capacity / 4));
     let stack = ServerLayer::new("storm", &settings).expect("the settings fit together");
+    let handle = stack.handle();
+    let observer = telemetry.server(handle.drains(), handle.adaptive(), handle.bulkhead());
+    let stack = stack.with_observer(observer).operation(telemetry.operation_layer(ClassifyStatus));
     routes.layer(stack.per(move |call: &Call<Request>| key.of(call.request().headers())))
 }

@@ -4,6 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use reqwest::{Client, Method, Request, Response, Url};
 use resilience_core::{Call, Error, Rejected, bulkhead, circuit_breaker};
+use resilience_metrics::Telemetry;
 use resilience_tower::{
     CallLayer, TimeoutLayer, TransportLayer,
     bulkhead::BulkheadByRequestLayer,
@@ -101,15 +102,20 @@ pub(super) struct Protected {
 }
 
 impl Protected {
-    pub(super) fn new(base: Url, slots: u32) -> reqwest::Result<Self> {
+    pub(super) fn new(base: Url, slots: u32, telemetry: &Telemetry) -> reqwest::Result<Self> {
         let bulkheads = bulkhead::Config::new(slots / 2);
         let breakers = Settings::new().circuit_breaker(circuit_breaker::Config::default());
+        let breakers = PerKeyLayer::new(breakers, route).classify(ClassifyReqwest);
+        let read = breakers.clone();
+        let breakers = breakers.with_observer(telemetry.per_key("routes", move || read.snapshot()));
         let stack = ServiceBuilder::new()
             .layer(CallLayer::new())
-            .layer(TimeoutLayer::total(PATIENCE))
+            .layer(telemetry.operation_layer(ClassifyReqwest))
+            .layer(TimeoutLayer::total(PATIENCE).with_observer(telemetry.timeout("total")))
             .layer(BulkheadByRequestLayer::keyed(bulkheads, route))
-            .layer(PerKeyLayer::new(breakers, route).classify(ClassifyReqwest))
-            .layer(TimeoutLayer::attempt(ATTEMPT))
+            .layer(breakers)
+            .layer(telemetry.attempt_layer(ClassifyReqwest))
+            .layer(TimeoutLayer::attempt(ATTEMPT).with_observer(telemetry.timeout("attempt")))
             .layer(TransportLayer::new())
             .service(Client::builder().no_proxy().build()?);
         Ok(Self { stack: BoxCloneSyncService::new(stack), base })

@@ -28,6 +28,7 @@ use crate::{
     load::drive,
     parts::{self, Part, announce, pace},
     split::{Share, split},
+    view::View,
 };
 
 /// Good is what is answered within this.
@@ -65,7 +66,7 @@ pub(crate) fn shares() -> Vec<Share> {
 }
 
 /// Leads both callers through the phases, each with dependencies of its own, for `seconds`.
-pub(crate) async fn run(args: &Args, seconds: u32) -> Result<(), Failure> {
+pub(crate) async fn run(args: &Args, view: &View, seconds: u32) -> Result<(), Failure> {
     let pace = pace(args.rate);
     let stretches = split(seconds, &shares()).ok_or("the phases do not fit")?;
     let jobs = Arc::new(jobs(args.seed, pace, &stretches));
@@ -76,7 +77,8 @@ pub(crate) async fn run(args: &Args, seconds: u32) -> Result<(), Failure> {
     let (bare_host, url) = host(&delay)?;
     let bare = tokio::spawn(drive_all(Bare::new(url, slots)?, start, Arc::clone(&jobs)));
     let (protected_host, url) = host(&delay)?;
-    let protected = tokio::spawn(drive_all(Protected::new(url, slots)?, start, Arc::clone(&jobs)));
+    let protected = Protected::new(url, slots, &view.telemetry("slow route, protected"))?;
+    let protected = tokio::spawn(drive_all(protected, start, Arc::clone(&jobs)));
 
     let lines = lines(&stretches);
     tokio::join!(play(start, &stretches, &delay), announce(Part::SlowRoute, start, &lines));
