@@ -34,7 +34,7 @@
 //!
 //! # What it costs
 //!
-//! A counter is one atomic addition, a duration two; no clock is read. The memory is bounded: there are at most 4096 series, of which a
+//! An event that is counted or timed is one more atomic addition; no clock is read. The memory is bounded: there are at most 4096 series, of which a
 //! histogram takes 2 KB and the others a few words, and [`Snapshot::complete`] says whether there are more. A snapshot is made for
 //! each viewer once a second, and not at all when nobody looks.
 //!

@@ -106,6 +106,7 @@ async fn it_says_that_it_is_stale_and_comes_back() -> Result<()> {
 
     let address = server.address;
     drop(server);
+    says(&mut browser, &page, "#link", "reconnecting").await?;
     browser.until(&page, "!document.getElementById('banner').hidden").await?;
     assert_eq!(browser.value(&page, "document.body.dataset.link").await?, "stale");
     says(&mut browser, &page, "h2", "first").await?;
@@ -166,7 +167,8 @@ async fn it_asks_again_after_a_refusal_and_after_silence() -> Result<()> {
     );
     let server = Server::start(app).await;
     let page = browser.open(&server.url()).await?;
-    browser.until(&page, "document.body.dataset.link === 'stale'").await?;
+    says(&mut browser, &page, "[data-link=stale] #link", "reconnecting").await?;
+    browser.until(&page, "document.getElementById('link').textContent.startsWith('silent for ')").await?;
     assert_eq!(browser.value(&page, "document.getElementById('banner').hidden").await?, false);
     browser.until(&page, "document.body.dataset.link === 'live'").await?;
     assert_eq!(browser.value(&page, "document.getElementById('banner').hidden").await?, true);
