@@ -4,7 +4,8 @@ use std::{env, fs, path::Path};
 
 use tests::browser::{Browser, Result};
 
-/// Writes `live-light.png` and `live-dark.png` into `LIVE_PICTURES`, of the page at `LIVE_URL`.
+/// Writes `live-light.png` and `live-dark.png` into the folder `LIVE_PICTURES`, of the page at `LIVE_URL`, after `LIVE_SECONDS` (20), with
+/// `LIVE_WIDTH` (1240).
 #[tokio::test]
 #[ignore = "it needs somebody who serves"]
 async fn take() -> Result<()> {
