@@ -59,8 +59,9 @@ pub enum Execution {
     /// In a task of its own, which ends when the work does: a caller that goes away, or a timeout further out, does not cut it in the
     /// middle of its effect, and its result is there when the caller comes again. The default.
     ///
-    /// So timeouts, bulkheads and other limits belong further in: outside they no longer bound the work. So does what sets something for
-    /// a task, a span or a [`HandOnLayer`](crate::call::HandOnLayer): the task is another one.
+    /// So timeouts, bulkheads and other limits belong further in: outside they no longer bound the work. It runs under the deadline and
+    /// the correlation id that are [handed on](crate::call::inherited) to its caller; what else is set for a task,
+    /// such as a span, belongs further in.
     #[default]
     Detached,
     /// In the task of the call. If that is dropped the work is cut, nobody knows how far it got, and the key is given up as such.

@@ -451,3 +451,25 @@ async fn nothing_of_a_request_is_shown() {
     let shown = format!("{shown} {:?}", answer.into_body());
     assert!(shown.contains("Idempotent") && !shown.contains("secret"), "{shown}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn detached_work_finds_the_deadline_and_the_correlation_id_of_its_caller() {
+    use resilience_core::Deadline;
+    use resilience_tower::{
+        call::{inherited, with_deadline},
+        http::correlation::{self, CorrelationLayer, X_CORRELATION_ID},
+    };
+    let found = service_fn(async |_: Request<IdempotentBody<Body>>| {
+        tokio::task::yield_now().await;
+        let id = correlation::inherited();
+        let text = format!("{:?} {:?}", id.as_ref().map(|id| id.as_str()), inherited().map(Deadline::limit));
+        Ok::<_, std::convert::Infallible>(Response::new(Body::from(text)))
+    });
+    let guard = Server::new(single()).guard;
+    let service = CorrelationLayer::new().layer(IdempotencyLayer::new(guard, single()).layer(found));
+    let mut request = post("k", "");
+    request.headers_mut().insert(X_CORRELATION_ID, "order-7".parse().unwrap());
+    let deadline = Deadline::after(crate::script::now(), SECOND);
+    let answer = with_deadline(Some(deadline), service.oneshot(request)).await.unwrap();
+    assert_eq!(Answer::read(answer).await.body, "Some(\"order-7\") Some(1s)");
+}

@@ -9,6 +9,14 @@ use tower_service::Service;
 
 use super::{CorrelationId, X_CORRELATION_ID};
 use crate::http::Headers;
+#[cfg(feature = "idempotency")]
+use {
+    crate::call::under::Under,
+    std::{
+        future::{Future, poll_fn},
+        pin::pin,
+    },
+};
 
 thread_local! {
     /// The id of what is being polled on this thread.
@@ -27,6 +35,17 @@ pub fn inherited() -> Option<CorrelationId> {
         id
     };
     ID.try_with(here).unwrap_or_default()
+}
+
+/// Runs `future` under an id, in a task that is not the handler's.
+#[cfg(feature = "idempotency")]
+pub(crate) async fn under<F: Future>(mut id: Option<CorrelationId>, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let _under = Under::new(&ID, &mut id);
+        future.as_mut().poll(cx)
+    })
+    .await
 }
 
 /// Takes over the id of the request that a server is working on, for a request that has none of its own.

@@ -49,3 +49,6 @@ pub use self::{
     layer::{CorrelationLayer, X_CORRELATION_ID},
     service::Correlation,
 };
+
+#[cfg(feature = "idempotency")]
+pub(crate) use self::inherit::under;

@@ -12,6 +12,7 @@ mod execution;
 mod finish;
 mod release;
 mod store;
+mod task;
 mod unwind;
 mod waiting;
 
@@ -112,7 +113,7 @@ where
                 let (execution, worked) = execution.run(work).await;
                 tokio::spawn(execution.end(worked))
             }
-            Execution::Detached => tokio::spawn(async {
+            Execution::Detached => task::spawn(async {
                 let (execution, worked) = execution.run(work).await;
                 execution.end(worked).await
             }),
