@@ -74,6 +74,8 @@ async fn there_is_room_for_so_many_and_who_finds_none_may_come_again() {
         RunError::Refused(Refused::Rejected(Rejected::BulkheadFull { limit: 1, in_flight: 1 }))
     );
     assert_eq!(case.heard.take(), [Ending::Released]);
+    settle().await;
+    assert_eq!((case.store.count(Op::Begin), case.store.count(Op::Release)), (2, 1));
     assert_eq!(done(running.await.unwrap()), first(1));
     assert_eq!(done(case.run(KEY, MS).await), replayed(1));
     assert_eq!(done(case.run(OTHER, MS).await), first(1), "its key was given back");

@@ -105,6 +105,18 @@ async fn a_renewal_that_fails_is_tried_again_before_the_lease_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn renewals_that_fail_come_more_often() {
+    let case = Case::new(Settings::new().lease(30 * SECOND));
+    // At 10 s, and then each two and a half.
+    case.store.next(Op::Renew, vec![Do::Fail(StoreErrorKind::Unavailable); 7]);
+    let running = case.spawn(KEY, 60 * SECOND).await;
+    tokio::time::sleep(31 * SECOND).await;
+    assert_eq!(case.store.count(Op::Renew), 8);
+    assert!(matches!(case.run(KEY, MS).await, Err(RunError::Refused(Refused::InFlight { .. }))));
+    assert_eq!(done(running.await.unwrap()), first(1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn work_that_hangs_loses_its_key_after_the_longest_execution_and_a_lease() {
     let case = Case::new(Settings::new().lease(30 * SECOND).max_execution(60 * SECOND));
     let hanging = case.spawn(KEY, 10_000 * SECOND).await;

@@ -473,3 +473,33 @@ async fn detached_work_finds_the_deadline_and_the_correlation_id_of_its_caller()
     let answer = with_deadline(Some(deadline), service.oneshot(request)).await.unwrap();
     assert_eq!(Answer::read(answer).await.body, "Some(\"order-7\") Some(1s)");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_within_another_leaves_the_request_to_that() {
+    let handler = service_fn(async |_: Request<IdempotentBody<IdempotentBody<Body>>>| {
+        Ok::<_, std::convert::Infallible>(Response::new(Body::from("done")))
+    });
+    let guard = Server::new(single()).guard;
+    let layer = IdempotencyLayer::new(guard, single());
+    let service = layer.layer(layer.layer(handler));
+    for is_replayed in [false, true] {
+        let answer = Answer::read(service.clone().oneshot(post("k", "")).await.unwrap()).await;
+        assert_eq!((answer.status, answer.is_replayed()), (200, is_replayed));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_readied_is_let_go_while_the_store_is_asked() {
+    use tower::{Service, limit::ConcurrencyLimit};
+    let handler = service_fn(async |_: Request<IdempotentBody<Body>>| {
+        Ok::<_, std::convert::Infallible>(Response::new(Body::from("done")))
+    });
+    let guard = Server::new(single()).guard;
+    let mut service = IdempotencyLayer::new(guard, single()).layer(ConcurrencyLimit::new(handler, 1));
+    for key in ["a", "b"] {
+        // The one permit there is, which the work needs. The service is kept.
+        let answering = service.ready().await.unwrap().call(post(key, ""));
+        let answer = tokio::time::timeout(SECOND, answering).await.unwrap().unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+}

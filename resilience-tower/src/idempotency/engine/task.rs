@@ -13,7 +13,8 @@ pub(super) fn spawn<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    let work = call::with_deadline(call::inherited(), work);
+    // The one that is inherited here.
+    let work = call::with_deadline(None, work);
     #[cfg(feature = "http")]
     let work = correlation::under(correlation::inherited(), work);
     tokio::spawn(work)

@@ -143,3 +143,64 @@ impl<B> fmt::Debug for IdempotentBody<B> {
         f.debug_struct("IdempotentBody").field("kind", &kind).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{pin::pin, task::Waker};
+
+    use http::HeaderValue;
+    use http_body_util::Full;
+
+    use super::*;
+
+    type Tested = IdempotentBody<Full<Bytes>>;
+
+    /// What it says of itself before each of its frames, and which they are.
+    fn read(body: Tested) -> Vec<(bool, Option<u64>, String)> {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut body = pin!(body);
+        let mut seen = Vec::new();
+        loop {
+            let (ended, length) = (body.is_end_stream(), body.size_hint().exact());
+            let frame = match body.as_mut().poll_frame(&mut cx) {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => String::from_utf8(data.to_vec()).unwrap(),
+                    Err(frame) => format!("{} trailers", frame.into_trailers().unwrap().len()),
+                },
+                Poll::Ready(None) => "end".to_owned(),
+                _ => panic!("it neither waits nor fails"),
+            };
+            let is_end = frame == "end";
+            seen.push((ended, length, frame));
+            if is_end {
+                return seen;
+            }
+        }
+    }
+
+    fn seen(frames: &[(bool, u64, &str)]) -> Vec<(bool, Option<u64>, String)> {
+        frames.iter().map(|&(ended, length, frame)| (ended, Some(length), frame.to_owned())).collect()
+    }
+
+    #[test]
+    fn bytes_come_once_and_trailers_after_them() {
+        let trailers = HeaderMap::from_iter([(http::header::ETAG, HeaderValue::from_static("1"))]);
+        let with = Tested::whole("text".into(), Some(trailers.clone()));
+        assert_eq!(read(with), seen(&[(false, 4, "text"), (false, 0, "1 trailers"), (true, 0, "end")]));
+        let bare = Tested::whole(Bytes::new(), Some(trailers));
+        assert_eq!(read(bare), seen(&[(false, 0, "1 trailers"), (true, 0, "end")]));
+        for none in [None, Some(HeaderMap::new())] {
+            let without = Tested::whole("text".into(), none);
+            assert_eq!(read(without), seen(&[(false, 4, "text"), (true, 0, "end")]));
+        }
+        assert_eq!(read(Tested::default()), seen(&[(true, 0, "end")]));
+        assert_eq!(read(Tested::inner(Full::from("text"))), seen(&[(false, 4, "text"), (true, 0, "end")]));
+    }
+
+    #[cfg(feature = "grpc")]
+    #[test]
+    fn what_was_read_comes_before_the_rest() {
+        let begun = Tested::begun("te".into(), Box::pin(Full::from("xt")));
+        assert_eq!(read(begun), seen(&[(false, 4, "te"), (false, 2, "xt"), (true, 0, "end")]));
+    }
+}

@@ -146,3 +146,61 @@ impl Http {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use resilience_core::{
+        Rejected,
+        idempotency::{InvalidKey, StoreErrorKind},
+    };
+
+    use super::*;
+
+    fn all() -> Vec<Rejection> {
+        let retry_after = Duration::from_millis(1500);
+        vec![
+            Rejection::MissingKey,
+            Rejection::InvalidKey(None),
+            Rejection::InvalidKey(Some(InvalidKey::Escape)),
+            Rejection::KeyExpired,
+            Rejection::NoScope,
+            Rejection::TooLarge { limit: 7357 },
+            Rejection::Unreadable,
+            Rejection::NotRetained { status: 201, location: None },
+            Rejection::Refused(Refused::InFlight { lease_left: retry_after }),
+            Rejection::Refused(Refused::KeyReused),
+            Rejection::Refused(Refused::OutcomeUnknown { attempt: 7357 }),
+            Rejection::Refused(Refused::Store(StoreErrorKind::Timeout)),
+            Rejection::Refused(Refused::Panicked),
+            Rejection::Refused(Refused::Rejected(Rejected::Draining { retry_after })),
+        ]
+    }
+
+    #[test]
+    fn texts_are_json_fit_a_grpc_message_and_have_no_number_of_the_inside() {
+        for rejection in all() {
+            let response = Http::single_tenant().problem(&rejection);
+            let problem: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+            let detail = Problem::of(&rejection).detail;
+            assert_eq!(problem["detail"], detail);
+            assert!(detail.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'%'), "{detail}");
+            assert!(!response.body().windows(4).any(|text| text == b"7357"), "{rejection:?}");
+        }
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up_and_only_there_where_it_helps() {
+        for rejection in all() {
+            let response = Http::single_tenant().problem(&rejection);
+            let seconds = response.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap());
+            match rejection {
+                Rejection::Refused(Refused::Rejected(_)) => assert_eq!(seconds, Some("2")),
+                Rejection::Refused(Refused::InFlight { .. }) => assert_eq!(seconds, Some("1")),
+                Rejection::Refused(Refused::Store(_)) => assert!(matches!(seconds, Some("1" | "2"))),
+                _ => assert_eq!(seconds, None),
+            }
+        }
+    }
+}
