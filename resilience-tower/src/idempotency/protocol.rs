@@ -131,11 +131,12 @@ impl Rejection {
         Self::Refused(Refused::Store(StoreErrorKind::Corrupt))
     }
 
-    /// When to come again, if that is of use.
-    pub(super) fn retry_after(&self) -> Option<Duration> {
+    /// When to come again, if that is of use. While the store cannot be asked it is a second or two, by chance, so that not all come at
+    /// once.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused(Refused::InFlight { .. }) => Some(Duration::from_secs(1)),
-            // From one to two seconds, so that not all come at once.
             Self::Refused(Refused::Store(_)) => {
                 Some(Duration::from_secs(1) + Duration::from_secs(u64::from(rand::random::<bool>())))
             }
