@@ -9,7 +9,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), resilience_core::BoxError> {
 //! let client = ServiceBuilder::new().layer(IdempotencyKeyLayer::new()).service(service_fn(
-//!     |request: Request<&str>| async move {
+//!     |request: Request<&'static str>| async move {
 //!         assert!(request.headers().contains_key("idempotency-key"));
 //!         Ok::<_, Error<std::io::Error>>(http::Response::new("charged"))
 //!     },
