@@ -3,7 +3,9 @@
 use std::{ops::Range, time::Duration};
 
 use redis::aio::MultiplexedConnection;
-use resilience_core::idempotency::{Begin, Held, OnLostOwner, RecordKey, Release, Store, StoreErrorKind};
+use resilience_core::idempotency::{
+    Begin, Held, OnLostOwner, RecordKey, Release, Renew, Store, StoreErrorKind,
+};
 use tests::servers::Redis;
 
 use crate::subjects::{OnRedis, Subject as _, acquired, answer, claim, key, redis_at, short_claim};
@@ -124,7 +126,7 @@ async fn a_clock_that_was_set_back_keeps_nobody_waiting_for_longer_than_a_lease(
 /// So that of two servers which both believe to be the primary, the one that goes on gives out the greater fences.
 #[tokio::test]
 async fn a_fence_is_the_time_of_the_claim() {
-    let Some(OnRedis { store, .. }) = OnRedis::start().await else { return };
+    let Some(OnRedis { server: _server, store }) = OnRedis::start().await else { return };
     let (key, first) = (key(), claim());
     let held = acquired(store.begin(&key, &first).await);
     store.release(&key, first.owner, Release::Abandon).await.unwrap();
