@@ -16,7 +16,7 @@ use crate::time::{self, Deadline};
 
 const LOCK_WAIT: Duration = Duration::from_millis(250);
 
-/// Records in PostgreSQL; see the [module](self) for what the database must have.
+/// Records in PostgreSQL; see the [module](crate::postgres) for what the database must have.
 ///
 /// # Examples
 ///

@@ -20,7 +20,7 @@ const FORMAT: &str = "i1";
 const PREFIX: &str = "idem";
 const MAX_PREFIX: usize = 64;
 
-/// Records in Redis or Valkey; see the [module](self) for what the server must be set to.
+/// Records in Redis or Valkey; see the [module](crate::redis) for what the server must be set to.
 ///
 /// `C` is any connection of `redis` that can be shared: what [`connect`](RedisStore::connect) makes, a `MultiplexedConnection`, a
 /// `ClusterConnection`. Each operation is one `EVALSHA`, in one round trip, also for a replay; a server that does not know the script
