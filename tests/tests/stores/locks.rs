@@ -100,6 +100,26 @@ async fn of_those_who_wait_one_gets_it() {
     assert_eq!((acquired, busy), (1, 5));
 }
 
+/// What was seen is asked again when the lock is there: meanwhile the key may have been used for something else.
+#[tokio::test]
+async fn whoever_waits_for_another_request_is_told_so() {
+    const INSERT: &str = "INSERT INTO resilience_idempotency \
+        (key, state, fingerprint, owner, attempt, fence, lease_until, expires_at) \
+        VALUES ($1, 0, $2, $3, 1, 1, now(), now() + interval '1 hour')";
+    let Some(OnPostgres { server, store }) = OnPostgres::start().await else { return };
+    let store = store.timeout(2 * PATIENT).lock_wait(PATIENT);
+    let (mut client, watcher) = (server.client().await, server.client().await);
+    let key = key();
+    let transaction = client.transaction().await.unwrap();
+    let (name, fingerprint, owner) =
+        (key.as_bytes().as_slice(), [8_u8; 32].as_slice(), [1_u8; 16].as_slice());
+    transaction.execute(INSERT, &[&name, &fingerprint, &owner]).await.unwrap();
+    let waiter = begins(&store, key);
+    somebody_waits(&watcher).await;
+    transaction.commit().await.unwrap();
+    assert_eq!(waiter.await.unwrap(), Begin::Mismatch);
+}
+
 /// A database where every transaction is serializable: a race is a failure there, and tried again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exactly_one_runs_where_transactions_are_serializable() {

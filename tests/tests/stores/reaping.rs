@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use resilience_core::idempotency::{Begin, Claim, Finish, Store};
+use resilience_core::idempotency::{Begin, Claim, Fingerprint, Finish, Release, Store};
 use tests::process::until;
 use tokio_postgres::Client;
 
@@ -59,10 +59,41 @@ async fn what_was_kept_for_its_time_is_gone() {
     let held = acquired(store.begin(&key, &first).await);
     tokio::time::sleep(Duration::from_millis(5)).await;
     // Another request with the same key, by the same owner even: it is a new record.
-    first.fingerprint = resilience_core::idempotency::Fingerprint::from_bytes([8; 32]);
+    first.fingerprint = Fingerprint::from_bytes([8; 32]);
+    first.retain = PATIENT;
     let again = acquired(store.begin(&key, &first).await);
     assert_eq!(again.attempt, 1);
     assert!(again.fence > held.fence);
+    assert_eq!(store.begin(&key, &claim()).await.unwrap(), Begin::Mismatch);
+    let mut other = claim();
+    other.fingerprint = first.fingerprint;
+    assert!(matches!(store.begin(&key, &other).await.unwrap(), Begin::Busy { attempt: 1, .. }));
+    assert_eq!(store.reap(1).await.unwrap(), 0);
+}
+
+/// A record goes when its time is over, whatever was written to it in the meantime.
+#[tokio::test]
+async fn no_operation_keeps_a_record_for_longer() {
+    let Some(OnPostgres { server, store }) = OnPostgres::start().await else { return };
+    let client = server.client().await;
+    let until = async || -> String {
+        let kept = "SELECT expires_at::text FROM resilience_idempotency";
+        client.query_one(kept, &[]).await.unwrap().get(0)
+    };
+    let (key, owner) = (key(), claim());
+    let held = acquired(store.begin(&key, &owner).await);
+    let first = until().await;
+    acquired(store.begin(&key, &owner).await);
+    assert_eq!(until().await, first);
+    store.renew(&key, &owner, held).await.unwrap();
+    assert_eq!(until().await, first);
+    store.release(&key, owner.owner, Release::Abandon).await.unwrap();
+    assert_eq!(until().await, first);
+    let other = claim();
+    let held = acquired(store.begin(&key, &other).await);
+    assert_eq!(until().await, first);
+    store.finish(&key, &other, held, answer()).await.unwrap();
+    assert_eq!(until().await, first);
 }
 
 #[tokio::test]
