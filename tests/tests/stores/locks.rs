@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use resilience_core::idempotency::{Begin, Finish, Renew, Store, StoreErrorKind};
+use resilience_core::idempotency::{
+    Begin, Claim, Finish, OnLostOwner, RecordKey, Renew, Store, StoreErrorKind,
+};
 use resilience_stores::postgres::{Pool, PostgresStore};
 use tests::process::until;
 use tokio::task::JoinHandle;
@@ -19,9 +21,13 @@ async fn somebody_waits(client: &Client) {
     until("somebody to wait for a lock", PATIENT, waiting).await;
 }
 
-fn begins(store: &PostgresStore<Pool>, key: resilience_core::idempotency::RecordKey) -> JoinHandle<Begin> {
+fn begins(store: &PostgresStore<Pool>, key: RecordKey) -> JoinHandle<Begin> {
+    begins_with(store, key, claim())
+}
+
+fn begins_with(store: &PostgresStore<Pool>, key: RecordKey, claim: Claim) -> JoinHandle<Begin> {
     let store = store.clone();
-    tokio::spawn(async move { store.begin(&key, &claim()).await.unwrap() })
+    tokio::spawn(async move { store.begin(&key, &claim).await.unwrap() })
 }
 
 #[tokio::test]
@@ -100,24 +106,30 @@ async fn of_those_who_wait_one_gets_it() {
     assert_eq!((acquired, busy), (1, 5));
 }
 
-/// What was seen is asked again when the lock is there: meanwhile the key may have been used for something else.
+/// What was seen is asked again when the lock is there: meanwhile the key may have been used, for something else even.
 #[tokio::test]
-async fn whoever_waits_for_another_request_is_told_so() {
+async fn whoever_waits_is_told_what_it_then_finds() {
     const INSERT: &str = "INSERT INTO resilience_idempotency \
         (key, state, fingerprint, owner, attempt, fence, lease_until, expires_at) \
         VALUES ($1, 0, $2, $3, 1, 1, now(), now() + interval '1 hour')";
     let Some(OnPostgres { server, store }) = OnPostgres::start().await else { return };
     let store = store.timeout(2 * PATIENT).lock_wait(PATIENT);
     let (mut client, watcher) = (server.client().await, server.client().await);
-    let key = key();
-    let transaction = client.transaction().await.unwrap();
-    let (name, fingerprint, owner) =
-        (key.as_bytes().as_slice(), [8_u8; 32].as_slice(), [1_u8; 16].as_slice());
-    transaction.execute(INSERT, &[&name, &fingerprint, &owner]).await.unwrap();
-    let waiter = begins(&store, key);
-    somebody_waits(&watcher).await;
-    transaction.commit().await.unwrap();
-    assert_eq!(waiter.await.unwrap(), Begin::Mismatch);
+    let (taking, mut refusing) = (claim(), claim());
+    refusing.on_lost_owner = OnLostOwner::Refuse;
+    let abandoned = Begin::Abandoned { attempt: 1 };
+    for (claim, fingerprint, told) in [(taking, [8_u8; 32], Begin::Mismatch), (refusing, [7; 32], abandoned)]
+    {
+        let key = key();
+        let transaction = client.transaction().await.unwrap();
+        let (name, fingerprint, owner) =
+            (key.as_bytes().as_slice(), fingerprint.as_slice(), [1_u8; 16].as_slice());
+        transaction.execute(INSERT, &[&name, &fingerprint, &owner]).await.unwrap();
+        let waiter = begins_with(&store, key, claim);
+        somebody_waits(&watcher).await;
+        transaction.commit().await.unwrap();
+        assert_eq!(waiter.await.unwrap(), told);
+    }
 }
 
 /// A database where every transaction is serializable: a race is a failure there, and tried again.
