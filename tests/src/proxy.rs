@@ -1,6 +1,7 @@
 //! A wire to a server that can be cut, slowed down, and lose what comes back.
 
 use std::{
+    future::pending,
     io,
     net::SocketAddr,
     sync::{
@@ -43,6 +44,8 @@ pub struct Proxy {
     wire: watch::Sender<Wire>,
     /// Counts up: connections of an earlier number are reset.
     cut: watch::Sender<u32>,
+    /// The same: they stay, and nothing gets through.
+    silent: watch::Sender<u32>,
     server: Arc<Mutex<SocketAddr>>,
     asked: Arc<AtomicU64>,
 }
@@ -56,11 +59,13 @@ impl Proxy {
     pub async fn start(server: SocketAddr) -> io::Result<Self> {
         let (listener, address) = listen().await?;
         let server = Arc::new(Mutex::new(server));
-        let (wire, cut) = (watch::Sender::new(Wire::Passes), watch::Sender::new(0));
+        let (wire, cut, silent) =
+            (watch::Sender::new(Wire::Passes), watch::Sender::new(0), watch::Sender::new(0));
         let asked = Arc::default();
         let ends = (Arc::clone(&server), Arc::clone(&asked));
-        tokio::spawn(accept(listener, ends, wire.subscribe(), cut.subscribe()));
-        Ok(Self { address, wire, cut, server, asked })
+        let all = (wire.subscribe(), cut.subscribe(), silent.subscribe());
+        tokio::spawn(accept(listener, ends, all));
+        Ok(Self { address, wire, cut, silent, server, asked })
     }
 
     /// Where it listens.
@@ -85,6 +90,11 @@ impl Proxy {
         self.cut.send_modify(|cut| *cut += 1);
     }
 
+    /// Loses all connections without a word: neither end is told. New ones pass.
+    pub fn silence(&self) {
+        self.silent.send_modify(|silent| *silent += 1);
+    }
+
     /// New connections go to another server.
     pub fn move_to(&self, server: SocketAddr) {
         *self.server.lock().unwrap_or_else(PoisonError::into_inner) = server;
@@ -94,39 +104,51 @@ impl Proxy {
 async fn accept(
     listener: TcpListener,
     (server, asked): (Arc<Mutex<SocketAddr>>, Arc<AtomicU64>),
-    wire: watch::Receiver<Wire>,
-    mut cut: watch::Receiver<u32>,
+    (wire, mut cut, mut silent): (watch::Receiver<Wire>, watch::Receiver<u32>, watch::Receiver<u32>),
 ) {
     while let Ok((near, _)) = listener.accept().await {
         cut.mark_unchanged();
-        let (wire, mut cut, asked) = (wire.clone(), cut.clone(), Arc::clone(&asked));
+        silent.mark_unchanged();
+        let (wire, mut cut, silent, asked) = (wire.clone(), cut.clone(), silent.clone(), Arc::clone(&asked));
         let server = *server.lock().unwrap_or_else(PoisonError::into_inner);
         tokio::spawn(async move {
+            // What is dropped is reset.
+            let _ = near.set_zero_linger();
             if *wire.borrow() == Wire::Refuses {
-                let _ = near.set_zero_linger();
                 return;
             }
-            let Ok(far) = TcpStream::connect(server).await else {
-                let _ = near.set_zero_linger();
-                return;
-            };
-            let _ = (near.set_nodelay(true), far.set_nodelay(true));
-            let _ = (near.set_zero_linger(), far.set_zero_linger());
-            let (from_near, to_near) = near.into_split();
-            let (from_far, to_far) = far.into_split();
-            // Both halves are dropped together, which resets both connections.
+            let Ok(far) = TcpStream::connect(server).await else { return };
+            let _ = (far.set_zero_linger(), near.set_nodelay(true), far.set_nodelay(true));
             tokio::select! {
-                _ = questions(from_near, to_far, wire.clone(), &asked) => {}
-                _ = answers(from_far, to_near, wire) => {}
+                biased;
                 _ = cut.changed() => {}
+                () = carry(near, far, wire, silent, &asked) => {}
             }
         });
     }
 }
 
+/// Until either end is gone.
+async fn carry(
+    near: TcpStream,
+    far: TcpStream,
+    wire: watch::Receiver<Wire>,
+    mut silent: watch::Receiver<u32>,
+    asked: &AtomicU64,
+) {
+    let (mut from_near, mut to_near) = near.into_split();
+    let (mut from_far, mut to_far) = far.into_split();
+    tokio::select! {
+        biased;
+        _ = silent.changed() => pending().await,
+        _ = questions(&mut from_near, &mut to_far, wire.clone(), asked) => {}
+        _ = answers(&mut from_far, &mut to_near, wire) => {}
+    }
+}
+
 async fn questions(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
     mut wire: watch::Receiver<Wire>,
     asked: &AtomicU64,
 ) -> io::Result<()> {
@@ -143,8 +165,8 @@ async fn questions(
 }
 
 async fn answers(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
     mut wire: watch::Receiver<Wire>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];

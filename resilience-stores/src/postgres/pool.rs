@@ -148,11 +148,11 @@ impl<T: Send + Sync> Connection for Lent<T> {
 impl<T> Drop for Lent<T> {
     fn drop(&mut self) {
         let Some(session) = self.session.take() else { return };
-        if self.waits {
-            // The server may be gone without a word, and the other connections with it: each would cost a call its time.
+        if self.waits || session.client.is_closed() {
+            // The server may be gone, even without a word, and the other connections with it: each would cost a call its time.
             let idle = std::mem::take(&mut *self.shared.idle.lock());
             idle.iter().chain([&session]).for_each(|session| session.task.abort());
-        } else if !session.client.is_closed() {
+        } else {
             self.shared.idle.lock().push(session);
         }
     }

@@ -1,11 +1,11 @@
 //! Whoever wants to take a record over that a transaction is about to finish.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use resilience_core::idempotency::{
-    Begin, Claim, Finish, OnLostOwner, RecordKey, Renew, Store, StoreErrorKind,
+    Begin, Claim, Finish, Held, OnLostOwner, RecordKey, Renew, Store, StoreErrorKind,
 };
-use resilience_stores::postgres::{Pool, PostgresStore};
+use resilience_stores::postgres::{Connection, Failure, Pool, PostgresStore, Row, Value};
 use tests::process::until;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
@@ -130,6 +130,37 @@ async fn whoever_waits_is_told_what_it_then_finds() {
         transaction.commit().await.unwrap();
         assert_eq!(waiter.await.unwrap(), told);
     }
+}
+
+/// Between two statements of its owner's `finish` the record is made again, by a renewal.
+struct Meddles {
+    client: Arc<Client>,
+    store: PostgresStore<Pool>,
+    record: (RecordKey, Claim, Held),
+    statements: u32,
+}
+
+impl Connection for Meddles {
+    async fn row(&mut self, statement: &str, values: &[Value<'_>]) -> Result<Option<Row>, Failure> {
+        self.statements += 1;
+        if self.statements == 2 {
+            let (key, claim, held) = &self.record;
+            assert_eq!(self.store.renew(key, claim, *held).await.unwrap(), Renew::Healed);
+        }
+        (&*self.client).row(statement, values).await
+    }
+}
+
+#[tokio::test]
+async fn an_owner_does_not_lose_its_record_to_itself() {
+    let Some(OnPostgres { server, store }) = OnPostgres::start().await else { return };
+    let (key, owner, held) = (key(), claim(), Held::new(1, 1));
+    let client = Arc::new(server.client().await);
+    let record = (key, owner.clone(), held);
+    let mut meddles = Meddles { client, store: store.clone(), record, statements: 0 };
+    let finish = store.finish_in(&mut meddles, &key, &owner, held, answer()).await.unwrap();
+    assert_eq!((finish, meddles.statements), (Finish::Ok, 3));
+    assert_eq!(store.begin(&key, &claim()).await.unwrap(), Begin::Done(answer()));
 }
 
 /// A database where every transaction is serializable: a race is a failure there, and tried again.

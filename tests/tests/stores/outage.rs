@@ -1,15 +1,17 @@
 //! A server that is down, stopped, or cut off: callers are told so, in time, and served again when it is back.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
 use resilience_core::idempotency::{Begin, Claim, Held, Release, Store, StoreErrorKind};
+use resilience_stores::postgres::{Pool, PostgresStore};
 use tests::{
     faults::Refusing,
     process::until,
     proxy::{Proxy, Wire},
-    servers::{Postgres, Redis},
+    servers::{self, Postgres, Redis},
 };
 use tokio::time::timeout;
+use tokio_postgres::NoTls;
 
 use crate::subjects::{
     PATIENT, SECONDS, acquired, answer, claim, key, migrate, postgres_at, redis_at, short_claim, take_over,
@@ -86,6 +88,73 @@ async fn trap_38_a_wire_that_is_cut<S: Store + Clone>(store: &S, proxy: &Proxy) 
     fails(store, &[Timeout, Unavailable]).await;
     proxy.set(Wire::Passes);
     serves_again(store).await;
+}
+
+/// One caller finds out that the way is gone, and no other.
+async fn trap_38_connections_that_were_silently_lost(store: &impl Store, proxy: &Proxy) {
+    // Several connections, of a store that has several.
+    let some = [(); 6].map(|()| (key(), claim()));
+    let [a, b, c, d, e, f] = some.each_ref().map(|(key, claim)| store.begin(key, claim));
+    let begun = tokio::join!(a, b, c, d, e, f);
+    assert!(begun.0.is_ok() && begun.1.is_ok() && begun.5.is_ok());
+
+    proxy.silence();
+    let lost = timeout(SECONDS, store.begin(&key(), &claim())).await.expect("a caller was kept waiting");
+    assert_eq!(lost.unwrap_err().kind(), StoreErrorKind::Timeout);
+    acquired(store.begin(&key(), &claim()).await);
+}
+
+/// Connections that are known to be closed are not tried one after the other.
+async fn connections_that_were_closed_are_left(store: &impl Store, proxy: &Proxy) {
+    let some = [(); 6].map(|()| (key(), claim()));
+    let [a, b, c, d, e, f] = some.each_ref().map(|(key, claim)| store.begin(key, claim));
+    let begun = tokio::join!(a, b, c, d, e, f);
+    assert!(begun.0.is_ok() && begun.1.is_ok() && begun.5.is_ok());
+
+    proxy.cut();
+    let mut failures = 0;
+    while store.begin(&key(), &claim()).await.is_err() {
+        failures += 1;
+    }
+    // That they are closed may not have been noticed at once.
+    assert!(failures <= 1, "{failures} callers met a closed connection");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trap_38_redis_behind_a_wire_that_is_silently_lost() {
+    let Some(server) = Redis::start(&[]) else { return };
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let store = redis_at(proxy.address()).timeout(2 * SECONDS / 5);
+    trap_38_connections_that_were_silently_lost(&store, &proxy).await;
+    connections_that_were_closed_are_left(&store, &proxy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trap_38_postgres_behind_a_wire_that_is_silently_lost() {
+    let Some(server) = Postgres::start(&[]).await else { return };
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let store = postgres_at(proxy.address()).timeout(2 * SECONDS / 5);
+    migrate(&server, store.migration()).await;
+    trap_38_connections_that_were_silently_lost(&store, &proxy).await;
+    connections_that_were_closed_are_left(&store, &proxy).await;
+}
+
+/// Who got no connection has sent nothing, and need not wonder.
+#[tokio::test]
+async fn whoever_waits_for_a_connection_is_told_that_nothing_was_sent() {
+    let Some(server) = Postgres::start(&[]).await else { return };
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let pool = Pool::new(servers::postgres::config(proxy.address()), NoTls).size(NonZeroUsize::MIN);
+    let store = PostgresStore::new(pool).timeout(SECONDS);
+    migrate(&server, store.migration()).await;
+    acquired(store.begin(&key(), &claim()).await);
+
+    let store = store.timeout(Duration::from_millis(500));
+    proxy.set(Wire::Stands);
+    let (keys, claims) = ([key(), key()], [claim(), claim()]);
+    let (sent, waits) = tokio::join!(store.begin(&keys[0], &claims[0]), store.begin(&keys[1], &claims[1]));
+    assert_eq!(sent.unwrap_err().kind(), StoreErrorKind::Timeout);
+    assert_eq!(waits.unwrap_err().kind(), StoreErrorKind::Unavailable);
 }
 
 /// A reply is lost: the operation was carried out, and may be sent again.

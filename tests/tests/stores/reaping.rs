@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use resilience_core::idempotency::{Begin, Claim, Fingerprint, Finish, Release, Store};
+use resilience_core::idempotency::{Begin, Claim, Fingerprint, Finish, Held, Release, Renew, Store};
 use tests::process::until;
 use tokio_postgres::Client;
 
@@ -69,6 +69,29 @@ async fn what_was_kept_for_its_time_is_gone() {
     other.fingerprint = first.fingerprint;
     assert!(matches!(store.begin(&key, &other).await.unwrap(), Begin::Busy { attempt: 1, .. }));
     assert_eq!(store.reap(1).await.unwrap(), 0);
+}
+
+/// An owner that outlives its record makes it again, whoever had it in the meantime and was not reaped either.
+#[tokio::test]
+async fn what_has_expired_is_made_again_as_a_whole() {
+    let Some(OnPostgres { server: _server, store }) = OnPostgres::start().await else { return };
+    for finishes in [false, true] {
+        let (key, owner, held) = (key(), claim(), Held::new(7, 1 << 40));
+        let mut other = kept_for_nothing();
+        (other.fingerprint, other.lease) = (Fingerprint::from_bytes([8; 32]), Duration::ZERO);
+        let theirs = acquired(store.begin(&key, &other).await);
+        store.finish(&key, &other, theirs, "theirs".into()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        if finishes {
+            assert_eq!(store.finish(&key, &owner, held, answer()).await.unwrap(), Finish::Healed);
+            assert_eq!(store.begin(&key, &claim()).await.unwrap(), Begin::Done(answer()));
+        } else {
+            assert_eq!(store.renew(&key, &owner, held).await.unwrap(), Renew::Healed);
+            assert!(matches!(store.begin(&key, &claim()).await.unwrap(), Begin::Busy { attempt: 7, .. }));
+            assert_eq!(acquired(store.begin(&key, &owner).await), held);
+        }
+        assert_eq!(store.finish(&key, &owner, held, answer()).await.unwrap(), Finish::Ok);
+    }
 }
 
 /// A record goes when its time is over, whatever was written to it in the meantime.
