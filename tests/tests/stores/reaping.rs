@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use resilience_core::idempotency::{Begin, Claim, Fingerprint, Finish, Held, Release, Renew, Store};
+use resilience_core::idempotency::{
+    Begin, Claim, Fingerprint, Finish, Held, Release, Released, Renew, Store,
+};
 use tests::process::until;
 use tokio_postgres::Client;
 
@@ -58,6 +60,9 @@ async fn what_was_kept_for_its_time_is_gone() {
     let (key, mut first) = (key(), kept_for_nothing());
     let held = acquired(store.begin(&key, &first).await);
     tokio::time::sleep(Duration::from_millis(5)).await;
+    for how in [Release::Delete, Release::Abandon] {
+        assert_eq!(store.release(&key, first.owner, how).await.unwrap(), Released::Gone);
+    }
     // Another request with the same key, by the same owner even: it is a new record.
     first.fingerprint = Fingerprint::from_bytes([8; 32]);
     first.retain = PATIENT;
