@@ -9,7 +9,7 @@ use tests::process::until;
 use tokio_postgres::Client;
 
 use crate::subjects::{
-    OnPostgres, PATIENT, Subject as _, acquired, answer, claim, key, migrate, short_claim,
+    OnPostgres, PATIENT, SECONDS, Subject as _, acquired, answer, claim, key, migrate, short_claim,
 };
 
 async fn rows(client: &Client) -> i64 {
@@ -51,6 +51,21 @@ async fn trap_35_only_what_was_kept_for_its_time_is_reaped() {
     assert!(matches!(store.begin(&pending, &claim()).await.unwrap(), Begin::Busy { .. }));
     assert_eq!(acquired(store.begin(&stale, &claim()).await).attempt, 2);
     assert_eq!(store.begin(&done, &claim()).await.unwrap(), Begin::Done(answer()));
+}
+
+#[tokio::test]
+async fn a_record_that_somebody_holds_is_left_for_the_next_time() {
+    let Some(OnPostgres { server, store }) = OnPostgres::start().await else { return };
+    let mut client = server.client().await;
+    acquired(store.begin(&key(), &kept_for_nothing()).await);
+    let transaction = client.transaction().await.unwrap();
+    let held = transaction.query("SELECT FROM resilience_idempotency FOR UPDATE", &[]).await.unwrap();
+    acquired(store.begin(&key(), &kept_for_nothing()).await);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let reaped = tokio::time::timeout(SECONDS, store.reap(1000)).await.expect("it waits for a lock");
+    assert_eq!((held.len(), reaped.unwrap()), (1, 1));
+    transaction.commit().await.unwrap();
+    assert_eq!(store.reap(1000).await.unwrap(), 1);
 }
 
 /// Whether it was reaped yet or not.
