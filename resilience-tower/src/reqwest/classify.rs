@@ -199,24 +199,24 @@ mod tests {
 
     #[test]
     fn answers_are_named_by_their_status_and_errors_by_their_class() {
-        fn check<E>(error: E, expected: Option<&'static str>)
+        fn check<E>(error: &E, expected: Option<&'static str>)
         where
             ClassifyReqwest: Classify<Response, E>,
         {
             let name = |result: Result<&Response, &E>| ClassifyReqwest.error_type(result);
             let response = Response::from(::http::Response::builder().status(503).body("").unwrap());
             assert_eq!(name(Ok(&response)), Some("503"));
-            assert_eq!(name(Err(&error)), expected);
+            assert_eq!(name(Err(error)), expected);
         }
         let unbuilt = || reqwest::Client::new().get("no url").build().unwrap_err();
         let status = || {
             let response = ::http::Response::builder().status(404).body("").unwrap();
             Response::from(response).error_for_status().unwrap_err()
         };
-        check(unbuilt(), Some("builder"));
-        check(status(), Some("404"));
-        check(Error::inner(unbuilt()), Some("builder"));
-        check(Error::<reqwest::Error>::from(Rejected::CircuitOpen { retry_after: None }), None);
+        check(&unbuilt(), Some("builder"));
+        check(&status(), Some("404"));
+        check(&Error::inner(unbuilt()), Some("builder"));
+        check(&Error::<reqwest::Error>::from(Rejected::CircuitOpen { retry_after: None }), None);
     }
 
     #[test]
