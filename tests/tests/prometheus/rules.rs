@@ -72,7 +72,7 @@ fn their_own_tests_notice_that_a_half_open_breaker_no_longer_counts() {
 #[test]
 fn every_alert_says_what_it_has_to_and_is_tested() {
     let alerts = alerts();
-    assert_eq!(alerts.len(), 8);
+    assert_eq!(alerts.len(), 9);
     for alert in alerts {
         let name = alert.name;
         assert!(matches!(alert.field("severity"), Some("page" | "ticket")), "{name} has no severity");
