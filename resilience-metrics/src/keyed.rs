@@ -1,18 +1,10 @@
 //! How many keys a table holds, and how many it has given up.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use resilience_core::keyed::Snapshot;
 
-use crate::{
-    catalogue,
-    labels::Labels,
-    registry::Shown,
-    sink::{Counter, Gauge},
-};
+use crate::{catalogue, evicted::Evicted, labels::Labels, registry::Shown, sink::Gauge};
 
 /// What a user gives to look at a table.
 pub(crate) type Read = Box<dyn Fn() -> Snapshot + Send + Sync>;
@@ -33,13 +25,6 @@ pub(crate) struct Keys {
     entries: Gauge,
     idle: Evicted,
     capacity: Evicted,
-}
-
-/// Counts what a table has counted.
-struct Evicted {
-    counter: Counter,
-    /// How many the counter has been told of, or is being told of. Relaxed: it guards nothing.
-    told: AtomicU64,
 }
 
 impl KeyedMetrics {
@@ -68,10 +53,7 @@ impl Shown for KeyedMetrics {
 
 impl Keys {
     pub(crate) fn new(labels: &Labels) -> Self {
-        let evicted = |reason| {
-            let counter = labels.counter(&catalogue::KEYED_EVICTIONS, &[("reason", reason)]);
-            Evicted { counter, told: AtomicU64::new(0) }
-        };
+        let evicted = |reason| Evicted::new(labels, &catalogue::KEYED_EVICTIONS, reason);
         Self {
             entries: labels.gauge(&catalogue::KEYED_ENTRIES, &[]),
             idle: evicted("idle"),
@@ -84,13 +66,5 @@ impl Keys {
         self.entries.set(snapshot.entries as f64);
         self.idle.publish(snapshot.evictions.idle);
         self.capacity.publish(snapshot.evictions.capacity);
-    }
-}
-
-impl Evicted {
-    /// Of several threads, each tells what the others have not: all together the highest total, in whatever order they have read.
-    fn publish(&self, total: u64) {
-        let told = self.told.fetch_max(total, Ordering::Relaxed);
-        self.counter.increment(total.saturating_sub(told));
     }
 }

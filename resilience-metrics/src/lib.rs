@@ -60,6 +60,12 @@
 //!
 //! A limiter by key takes both [`Telemetry::rate_limit`], without a limiter, and [`Telemetry::keyed`].
 //!
+//! # Idempotency keys
+//!
+//! [`Telemetry::idempotency`] is the observer of a `resilience_tower::idempotency::Guard`: it counts each request under what became of
+//! it. With the feature `idempotency`, `Telemetry::idempotency_store` shows how full a `MemoryStore` is; other stores are watched where
+//! they run.
+//!
 //! # Metrics
 //!
 //! [`catalogue`] has all of them, with their labels.
@@ -103,7 +109,9 @@ mod bulkhead;
 pub mod catalogue;
 mod circuit_breaker;
 mod drain;
+mod evicted;
 mod fallback;
+mod idempotency;
 mod in_flight;
 mod keyed;
 mod labels;
@@ -137,6 +145,7 @@ pub use self::{
     circuit_breaker::CircuitBreakerMetrics,
     drain::DrainMetrics,
     fallback::FallbackMetrics,
+    idempotency::IdempotencyMetrics,
     load_shed::LoadShedMetrics,
     logs::Logs,
     operation::{NameOperation, Operation, OperationLayer, Unnamed},

@@ -7,9 +7,9 @@ use resilience_core::{
 
 use crate::{
     AdaptiveMetrics, AttemptLayer, BulkheadMetrics, CircuitBreakerMetrics, DrainMetrics, FallbackMetrics,
-    LoadShedMetrics, OperationLayer, PerKeyMetrics, RateLimitMetrics, RetryMetrics, StackMetrics,
-    ThrottleMetrics, TimeoutMetrics, in_flight::InFlight, keyed::KeyedMetrics, labels::Labels, pulse::Pulse,
-    registry::Registry, sink::Sink, stack::Parts, time,
+    IdempotencyMetrics, LoadShedMetrics, OperationLayer, PerKeyMetrics, RateLimitMetrics, RetryMetrics,
+    StackMetrics, ThrottleMetrics, TimeoutMetrics, in_flight::InFlight, keyed::KeyedMetrics, labels::Labels,
+    pulse::Pulse, registry::Registry, sink::Sink, stack::Parts, time,
 };
 
 mod publish;
@@ -222,6 +222,58 @@ impl Telemetry {
     /// [`Ending::is_failure`]: resilience_core::fallback::Ending::is_failure
     pub fn fallback(&self, policy: impl Into<SharedString>) -> FallbackMetrics {
         FallbackMetrics::new(&self.labels(policy))
+    }
+
+    /// An observer for a guard of idempotency keys (`resilience_tower::idempotency::Guard::with_observer`), with this value of the
+    /// `policy` label. Two of one name count together.
+    ///
+    /// Each request counts once, under what became of it ([`Ending`]); the calls that a client sends with a key count nowhere here.
+    ///
+    /// ```
+    /// use resilience_core::{Event, Observer, idempotency::Ending};
+    /// use resilience_metrics::Telemetry;
+    ///
+    /// let telemetry = Telemetry::new("payments");
+    /// let observer = telemetry.idempotency("idempotency");
+    /// // As the guard does.
+    /// observer.observe(&Event::Idempotency(Ending::Stored));
+    /// ```
+    ///
+    /// [`Ending`]: resilience_core::idempotency::Ending
+    pub fn idempotency(&self, policy: impl Into<SharedString>) -> IdempotencyMetrics {
+        IdempotencyMetrics::new(&self.labels(policy))
+    }
+
+    /// Shows a store of idempotency keys that is in memory under this value of the `policy` label: how many records it holds, and how
+    /// many it has given up since it was made. It needs the feature `idempotency`.
+    ///
+    /// `read` is called now and by [`publish`](Self::publish), by several threads at once if they publish at once; it is dropped
+    /// with the last clone of the telemetry. The counters move when published.
+    ///
+    /// ```
+    /// use resilience_core::idempotency::{MemoryStore, memory::Config};
+    /// use resilience_metrics::Telemetry;
+    /// use std::time::Instant;
+    ///
+    /// let telemetry = Telemetry::new("payments");
+    /// let store = MemoryStore::new(Config::new(), Instant::now);
+    /// let shown = store.clone();
+    /// telemetry.idempotency_store("idempotency", move || shown.snapshot());
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If this pipeline shows a store under the same name already.
+    #[cfg(feature = "idempotency")]
+    #[track_caller]
+    pub fn idempotency_store(
+        &self,
+        policy: impl Into<SharedString>,
+        read: impl Fn() -> resilience_core::idempotency::memory::Snapshot + Send + Sync + 'static,
+    ) {
+        use crate::idempotency::store::StoreMetrics;
+
+        self.registry.register(StoreMetrics::new(self.labels(policy), Box::new(read)));
     }
 
     /// An observer for all policies of a client's stack (`resilience_tower::stack`), each under a `policy` label of its own: `timeout`,

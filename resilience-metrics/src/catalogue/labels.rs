@@ -1,6 +1,8 @@
 //! The labels, and their values where those are known.
 
-use resilience_core::{FailureKind, Outcome, adaptive::Priority, circuit_breaker::State, retry::Reason};
+use resilience_core::{
+    FailureKind, Outcome, adaptive::Priority, circuit_breaker::State, idempotency::Ending, retry::Reason,
+};
 
 use super::{LabelDef, Shown, Values};
 
@@ -50,3 +52,5 @@ pub(super) const BULKHEAD_REASON: LabelDef =
 pub(super) const ENFORCED: LabelDef = one_of("enforced", &["true", "false"]);
 pub(super) const RESULT: LabelDef = one_of("result", &["success", "failure"]);
 pub(super) const EVICTED: LabelDef = one_of("reason", &["idle", "capacity"]);
+pub(super) const ENDING: LabelDef = one_of("result", names_of!(Ending, 0));
+pub(super) const GIVEN_UP: LabelDef = one_of("reason", &["expired", "capacity"]);

@@ -159,6 +159,12 @@ catalogue! {
         "Keys given up by a table of policies, by reason.";
     FALLBACKS = counter "resilience_fallbacks_total" [PIPELINE POLICY RESULT]
         "Failed operations that a fallback was asked to answer for, by how that went.";
+    IDEMPOTENCY_REQUESTS = counter "resilience_idempotency_requests_total" [PIPELINE POLICY ENDING]
+        "Requests that a layer for idempotency keys has seen, by what became of them.";
+    IDEMPOTENCY_ENTRIES = gauge "resilience_idempotency_entries" [PIPELINE POLICY]
+        "Records that an idempotency store in memory holds.";
+    IDEMPOTENCY_EVICTIONS = counter "resilience_idempotency_evictions_total" [PIPELINE POLICY GIVEN_UP]
+        "Records given up by an idempotency store in memory, by reason.";
     BUILD_INFO = gauge "resilience_build_info" [VERSION]
         "1; the version of the library is a label.";
     OVERFLOW = counter "resilience_telemetry_overflow_total" []

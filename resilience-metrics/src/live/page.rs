@@ -5,7 +5,7 @@ pub(super) const PAGE: &str = include_str!("page.html");
 
 /// The one script and the one style of the page, known by what they hash to, and reading from where the page came from.
 pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-WL/UrIhGYGrqkMRUkIqXRiNIERx8CBKYlsIvbR2/sIU='; \
+    script-src 'sha256-Zusx3O6Ij7eg8nJ7Rf+xHyb0GRvbmI82MwuF9b0IXAI='; \
     style-src 'sha256-dR3YNRT6sbdjgkfyo6hYBQyFX7mQmKB6OwsHT7/aEGE='; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

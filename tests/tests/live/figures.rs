@@ -167,6 +167,10 @@ async fn every_policy_says_what_it_does() -> Result<()> {
         count("load_shed", "load_shed_rejected_total", "x", "", 0);
         count("fallback", "fallbacks_total", "result", "success", 60);
         count("fallback", "fallbacks_total", "result", "failure", 1);
+        count("idempotency", "idempotency_requests_total", "result", "replayed", 20);
+        count("idempotency", "idempotency_requests_total", "result", "store_error", 5);
+        set("idempotency", "idempotency_entries", 9.0);
+        count("idempotency", "idempotency_evictions_total", "reason", "capacity", 10);
         set("drain", "drain_active", 0.0);
         set("drain", "drain_in_flight", 4.0);
         count("drain", "drain_rejected_total", "x", "", 0);
@@ -193,6 +197,8 @@ async fn every_policy_says_what_it_does() -> Result<()> {
             "timeout 1.1/s cut: attempt",
             "load_shed 0/s refused",
             "fallback 6.0/s answered 0.1/s failed too",
+            "idempotency idempotency 2.5/s requests 2.0/s replayed 0.5/s store_error",
+            "idempotency idempotency store 9 records 1.0/s given up: capacity",
             "drain ADMITS 4 in flight 0/s refused",
         ]
     );

@@ -12,7 +12,7 @@ use metrics_util::{
 };
 use resilience_core::{
     AdaptiveLimit, Bulkhead, CircuitBreaker, Drain, Event, Observer, Quota, RateLimiter, RetryBudget,
-    Throttle, adaptive, bulkhead, circuit_breaker, keyed::Snapshot, throttle,
+    Throttle, adaptive, bulkhead, circuit_breaker, idempotency::memory, keyed::Snapshot, throttle,
 };
 use resilience_metrics::{
     CATALOGUE, Telemetry,
@@ -49,6 +49,8 @@ pub(super) async fn everything(telemetry: &Telemetry) {
     let _ = (telemetry.drain("drain", &Drain::new()), telemetry.fallback("fallback"));
     let _ = telemetry.per_key("per_key", breakers);
     telemetry.keyed("keyed", Snapshot::default);
+    let _ = telemetry.idempotency("idempotency");
+    telemetry.idempotency_store("idempotency", memory::Snapshot::default);
     let rate_limit = telemetry.rate_limit("rate_limit", &RateLimiter::new(Quota::per_second(1), now()));
     rate_limit.observe(&Event::RateLimitDelayed { wait: Duration::ZERO });
     let service = telemetry.operation_layer(classify).layer(telemetry.attempt_layer(classify).layer(inner()));

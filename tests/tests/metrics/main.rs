@@ -8,6 +8,7 @@ mod bulkhead;
 mod catalogue;
 mod drain;
 mod fallback;
+mod idempotency;
 mod in_flight;
 mod keyed;
 mod late;

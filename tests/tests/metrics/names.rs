@@ -8,7 +8,7 @@ use std::{
 use metrics_util::debugging::DebuggingRecorder;
 use resilience_core::{
     AdaptiveLimit, Bulkhead, CircuitBreaker, Quota, RateLimiter, RetryBudget, Throttle, adaptive, bulkhead,
-    circuit_breaker, keyed::Snapshot, throttle,
+    circuit_breaker, idempotency::memory, keyed::Snapshot, throttle,
 };
 use resilience_metrics::Telemetry;
 use tests::{recorded::Recorded, time::now};
@@ -107,4 +107,7 @@ async fn a_table_has_a_name_of_its_own_and_one_with_breakers_takes_theirs_too() 
         assert_eq!(clash(first, second), another("circuit breaker"));
     }
     assert_eq!(clash(breaker, keyed), None);
+    let store = |telemetry: &Telemetry| telemetry.idempotency_store("x", memory::Snapshot::default);
+    assert_eq!(clash(store, store), another("idempotency store"));
+    assert_eq!(clash(keyed, store), None);
 }

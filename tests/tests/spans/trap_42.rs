@@ -418,7 +418,13 @@ async fn trap_42_nothing_of_a_request_gets_out_of_a_servers_stack() {
 async fn trap_42_nothing_of_a_request_gets_out_of_idempotency_keys() {
     let mut out = Out::start();
     let telemetry = Telemetry::new("api");
-    let guard = Guard::with_observer(memory_store(Config::new()), Settings::new(), telemetry.logs());
+    let guard = Guard::with_observer(
+        memory_store(Config::new()),
+        Settings::new(),
+        (telemetry.idempotency("idempotency"), telemetry.logs()),
+    );
+    let store = guard.store().clone();
+    telemetry.idempotency_store("idempotency", move || store.snapshot());
     let layer = IdempotencyLayer::new(guard.clone(), Http::single_tenant());
     out.debug(&guard);
     out.debug(&layer);

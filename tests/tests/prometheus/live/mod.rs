@@ -1,6 +1,7 @@
 //! A real Prometheus watches a scripted outage: the right alerts fire and no others, they end after it, and each query of the
 //! dashboard has something to show.
 
+mod payouts;
 mod pipelines;
 mod server;
 mod traffic;
@@ -25,7 +26,7 @@ use super::files::{RULES, dashboard, queries, substituted};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Which alerts the outage of each pipeline is for.
-const OUTAGES: [(&str, &[&str]); 8] = [
+const OUTAGES: [(&str, &[&str]); 9] = [
     (
         "payments",
         &[
@@ -42,6 +43,7 @@ const OUTAGES: [(&str, &[&str]); 8] = [
     ("mail", &["ErrorBudgetBurnFast", "ErrorBudgetBurnSlow", "CircuitBreakerFlapping"]),
     ("feed", &["ErrorBudgetBurnFast", "ErrorBudgetBurnSlow"]),
     ("api", &["ErrorBudgetBurnFast", "ErrorBudgetBurnSlow"]),
+    ("payouts", &["IdempotencyStoreErrors"]),
     ("healthy", &[]),
 ];
 

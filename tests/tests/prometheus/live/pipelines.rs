@@ -27,14 +27,17 @@ use tests::time::now;
 use tokio::time::sleep;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
-use super::traffic::{Answer, MS, Weather, answer, calls, down, impatient_calls};
+use super::{
+    payouts::payouts,
+    traffic::{Answer, MS, Weather, answer, calls, down, impatient_calls},
+};
 
 const OK: StatusCode = StatusCode::OK;
 
 /// Opens them, and has them called from now on.
 pub(super) fn open(recorder: &Arc<dyn Recorder + Send + Sync>, weather: &Weather) -> Vec<Telemetry> {
-    let open: [fn(Telemetry, &Weather) -> Telemetry; 8] =
-        [payments, search, inventory, reports, mail, feed, api, healthy];
+    let open: [fn(Telemetry, &Weather) -> Telemetry; 9] =
+        [payments, search, inventory, reports, mail, feed, api, payouts, healthy];
     let names = super::OUTAGES.map(|(name, _)| name);
     let telemetry = |name| {
         let telemetry = Telemetry::new(name).with_recorder(Arc::clone(recorder));
