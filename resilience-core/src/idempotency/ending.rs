@@ -38,7 +38,7 @@ pub enum Ending {
     Bypassed,
     /// It ran without protection, because the store failed.
     Unprotected,
-    /// It was refused because the store failed.
+    /// The store failed: it was refused, or it ran and its response could not be stored.
     StoreError,
 }
 

@@ -197,7 +197,7 @@ async fn every_policy_says_what_it_does() -> Result<()> {
             "timeout 1.1/s cut: attempt",
             "load_shed 0/s refused",
             "fallback 6.0/s answered 0.1/s failed too",
-            "idempotency idempotency 2.5/s requests 2.0/s replayed 0.5/s store_error",
+            "idempotency 2.5/s requests 2.0/s replayed 0.5/s store_error",
             "idempotency idempotency store 9 records 1.0/s given up: capacity",
             "drain ADMITS 4 in flight 0/s refused",
         ]
