@@ -213,6 +213,11 @@ async fn every_policy_says_what_it_does() -> Result<()> {
         ])
     );
     assert_eq!(texts(&mut browser, &page, "article .state .badge").await?, ["HALF-OPEN"]);
+    let bad = texts(&mut browser, &page, ".policies .facts .bad").await?;
+    assert!(
+        bad.iter().any(|fact| fact == "0.5/s store_error")
+            && !bad.iter().any(|fact| fact.contains("replayed"))
+    );
     assert_eq!(browser.complaints(), [""; 0]);
     Ok(())
 }

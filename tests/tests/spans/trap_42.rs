@@ -441,7 +441,9 @@ async fn trap_42_nothing_of_a_request_gets_out_of_idempotency_keys() {
     for ending in resilience_core::idempotency::Ending::ALL {
         telemetry.logs().observe(&Event::Idempotency(ending));
     }
-    let all = format!("{:?} {:?}", out.texts, out.traced.events()).to_lowercase();
+    let readings = out.recorded.take();
+    assert_eq!(readings.counted("resilience_idempotency_requests_total").len(), 3);
+    let all = format!("{:?} {:?} {readings:?}", out.texts, out.traced.events()).to_lowercase();
     assert!(!all.contains(CANARY), "{all}");
     assert!(!out.traced.events().is_empty());
 }
