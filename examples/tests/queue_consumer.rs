@@ -1,7 +1,5 @@
 //! The program that consumes a queue, run as it is.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::process::Command;
 
 #[test]
