@@ -31,7 +31,8 @@ pub(super) struct Place<'a> {
 
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    table: HashTable<Slot>,
+    /// Boxed, because under eviction a table keeps up to four times as many places as it has records.
+    table: HashTable<Box<Slot>>,
     /// In the order in which they expire, which is that of their first `begin` if all are kept equally long.
     pending: BTreeSet<Due>,
     done: BTreeSet<Due>,
@@ -186,7 +187,7 @@ impl Shard {
             return Err(NoRoom(size));
         }
         self.order(record.is_pending()).insert(place.due(record.expires));
-        let slot = Slot { key: *place.key, hash: place.hash, record };
+        let slot = Box::new(Slot { key: *place.key, hash: place.hash, record });
         self.table.insert_unique(place.hash, slot, |slot| slot.hash);
         Ok(())
     }
@@ -216,7 +217,7 @@ fn size(response: usize) -> Size {
     Size { entries: 1, bytes: RECORD_BYTES + response as u64 }
 }
 
-fn find<'a>(table: &'a mut HashTable<Slot>, place: Place<'_>) -> Option<&'a mut Record> {
+fn find<'a>(table: &'a mut HashTable<Box<Slot>>, place: Place<'_>) -> Option<&'a mut Record> {
     table.find_mut(place.hash, |slot| slot.key == *place.key).map(|slot| &mut slot.record)
 }
 
