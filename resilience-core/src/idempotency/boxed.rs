@@ -14,12 +14,14 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Sen
 /// use std::time::Instant;
 /// use resilience_core::idempotency::{BoxStore, MemoryStore, memory::Config};
 ///
-/// let redis = false;
-/// let store = if redis {
-///     unimplemented!()
-/// } else {
-///     BoxStore::new(MemoryStore::new(Config::new(), Instant::now))
-/// };
+/// fn store(kind: &str) -> Result<BoxStore, String> {
+///     match kind {
+///         "memory" => Ok(BoxStore::new(MemoryStore::new(Config::new(), Instant::now))),
+///         other => Err(format!("store is {other:?}, it must be \"memory\"")),
+///     }
+/// }
+/// assert!(store("memory").is_ok());
+/// assert!(store("paper").is_err());
 /// ```
 ///
 /// # Clone
